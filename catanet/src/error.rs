@@ -1,0 +1,85 @@
+//! What the environment can do wrong, each case as one sentence: what, where, and what to do about it.
+
+use std::io;
+use std::path::PathBuf;
+
+/// `Result` with this crate's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Everything that can fail for reasons outside the program. (Wrong shapes are programming errors: they panic.)
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file that is missing, truncated, corrupt, or no image of a known format.
+    #[error("cannot read the image {}: {source}; replace the file or take it out of the folder", path.display())]
+    UnreadableImage {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder or the file system said.
+        source: ::image::ImageError,
+    },
+    /// An image that could not be written; nothing is left at `path` but what was there before.
+    #[error("cannot write {}: {source}; check that its folder exists, may be written to and has space left", path.display())]
+    UnwritableFile {
+        /// The file that was to be written.
+        path: PathBuf,
+        /// What the file system said.
+        source: io::Error,
+    },
+    /// A folder that does not exist or cannot be listed.
+    #[error("cannot open the folder {}: {source}; check the path", path.display())]
+    UnreadableFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What the file system said.
+        source: io::Error,
+    },
+    /// A folder with nothing to work on.
+    #[error("no images in {} ({} are looked for); point to a folder that holds some", path.display(), crate::data::EXTENSIONS.join(", "))]
+    NoImages {
+        /// The folder searched.
+        path: PathBuf,
+    },
+    /// A root folder without a benchmark set in it.
+    #[error("no benchmark set in {}; expected NAME/HR/*.png there, or HR/*.png for a single set", path.display())]
+    NoSets {
+        /// The folder searched.
+        path: PathBuf,
+    },
+    /// A set asked for by a name that nothing has.
+    #[error("there is no set called {name:?}; there is: {available}")]
+    UnknownSet {
+        /// The name asked for.
+        name: String,
+        /// The names there are, comma-separated.
+        available: String,
+    },
+    /// A low-resolution file that is not the high-resolution one divided by the scale.
+    #[error(
+        "{} is {}×{}, but {} at scale {scale} asks for {}×{}; remove the low-resolution file (it is then made on the fly) or replace it",
+        lr.display(), lr_size.0, lr_size.1, hr.display(), expected.0, expected.1
+    )]
+    MismatchedPair {
+        /// The high-resolution file.
+        hr: PathBuf,
+        /// The low-resolution file.
+        lr: PathBuf,
+        /// Width and height found.
+        lr_size: (usize, usize),
+        /// Width and height wanted: ⌊HR / scale⌋.
+        expected: (usize, usize),
+        /// The scale of the pair.
+        scale: usize,
+    },
+    /// An image too small for what is to be done with it.
+    #[error("{} is {}×{}, smaller than {needed}×{needed}, {what}; take it out, or use a smaller crop or scale", path.display(), size.0, size.1)]
+    TooSmall {
+        /// The file.
+        path: PathBuf,
+        /// Its width and height.
+        size: (usize, usize),
+        /// The least side.
+        needed: usize,
+        /// What the side is needed for.
+        what: &'static str,
+    },
+}

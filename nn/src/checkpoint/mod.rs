@@ -1,0 +1,198 @@
+//! Named arrays in files: safetensors both ways, PyTorch `.pth` both ways.
+//!
+//! A checkpoint is untrusted input. Reading one builds arrays and nothing else, checks every offset, length and stride
+//! against the bytes that are really there, and runs no code that the file names. Writing is atomic: the bytes go to a
+//! temporary file in the same folder, which takes the target's name only once it is whole.
+//!
+//! ```no_run
+//! use nn::checkpoint::{Precision, load, save_safetensors};
+//! let weights = load("catanet_x4.pth")?;
+//! println!("{:?}", weights.arrays["first_conv.weight"].shape); // [40, 3, 3, 3]
+//! save_safetensors("catanet_x4.safetensors", &weights, Precision::F16)?;
+//! # Ok::<(), nn::checkpoint::CheckpointError>(())
+//! ```
+
+mod atomic;
+mod pickle;
+mod pth_read;
+mod pth_write;
+mod safetensors;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use ::safetensors::Dtype;
+use half::{bf16, f16};
+
+pub use atomic::write_atomically;
+pub use pth_write::save_pth;
+pub use safetensors::{Precision, save_safetensors};
+
+/// An array on the host: row-major and contiguous, `data` as long as the product of `shape` (1 for a scalar's `[]`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Array {
+    pub shape: Vec<usize>,
+    pub data: Data,
+}
+
+/// The elements of an [`Array`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Data {
+    /// Every floating type: f16 and bf16 are widened, f64 is narrowed on reading.
+    F32(Vec<f32>),
+    Bool(Vec<bool>),
+    /// Every integer type.
+    I64(Vec<i64>),
+}
+
+impl Data {
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        match self {
+            Data::F32(v) => v.len(),
+            Data::Bool(v) => v.len(),
+            Data::I64(v) => v.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Arrays by parameter name, with whatever short notes travel with them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StateDict {
+    pub arrays: BTreeMap<String, Array>,
+    /// safetensors' `__metadata__` (scale, iteration, seed, …). A `.pth` carries none.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// Why a checkpoint could not be read or written: what, where and what to do, in one line.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// The system refused to read the file.
+    #[error("cannot read `{path}`: {cause}; check the path and its permissions")]
+    Read { path: PathBuf, cause: io::Error },
+    /// The system refused to write the file. What stood there before is untouched.
+    #[error("cannot write `{path}`: {cause}; check that the folder exists, may be written to and has room")]
+    Write { path: PathBuf, cause: io::Error },
+    /// The bytes contradict themselves, or end too early.
+    #[error("`{path}` is damaged: {what}; copy or download it again")]
+    Damaged { path: PathBuf, what: String },
+    /// The file may be sound, but is of a kind that is not read or written here.
+    #[error("cannot use `{path}`: {what}")]
+    Unsupported { path: PathBuf, what: String },
+}
+
+/// What is wrong with some bytes, before anyone knows which file they came from.
+#[derive(Debug)]
+enum Problem {
+    Damaged(String),
+    Unsupported(String),
+}
+
+impl Problem {
+    fn damaged(what: impl Into<String>) -> Self {
+        Problem::Damaged(what.into())
+    }
+
+    fn unsupported(what: impl Into<String>) -> Self {
+        Problem::Unsupported(what.into())
+    }
+
+    fn at(self, path: &Path) -> CheckpointError {
+        let path = path.to_path_buf();
+        match self {
+            Problem::Damaged(what) => CheckpointError::Damaged { path, what },
+            Problem::Unsupported(what) => CheckpointError::Unsupported { path, what },
+        }
+    }
+}
+
+/// Reads a PyTorch `.pth` or a safetensors file; its content decides which, not its name.
+///
+/// Of a `.pth`, the dictionary under `params_ema`, `params` or `state_dict` is taken, in this order of preference, else
+/// the top level itself; a leading `module.`, which PyTorch's data-parallel wrappers add, is stripped from each name.
+/// Weights may be NaN or infinite.
+///
+/// # Errors
+/// When the file cannot be read, is of neither format, is damaged, contradicts itself, or asks for anything but arrays.
+pub fn load(path: impl AsRef<Path>) -> Result<StateDict, CheckpointError> {
+    let path = path.as_ref();
+    let refused = |cause| CheckpointError::Read {
+        path: path.to_path_buf(),
+        cause,
+    };
+    // A pipe or a device could go on for ever.
+    if !fs::metadata(path).map_err(refused)?.is_file() {
+        return Err(Problem::unsupported("it is not a file; name a weight file").at(path));
+    }
+    let bytes = fs::read(path).map_err(refused)?;
+    parse(&bytes).map_err(|problem| problem.at(path))
+}
+
+fn parse(bytes: &[u8]) -> Result<StateDict, Problem> {
+    // Torch before 1.6 began a file with a pickled magic number instead of a zip.
+    const LEGACY_TORCH: &[u8] = &[0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46];
+    let state = if bytes.is_empty() {
+        Err(Problem::damaged("it is empty"))
+    } else if bytes.starts_with(b"PK") {
+        pth_read::read(bytes)
+    } else if bytes.get(8) == Some(&b'{') {
+        safetensors::read(bytes)
+    } else if bytes.starts_with(LEGACY_TORCH) {
+        Err(Problem::unsupported(
+            "it is in PyTorch's old format, from before version 1.6; load it in PyTorch and save it anew with \
+             torch.save(weights, path)",
+        ))
+    } else {
+        Err(Problem::unsupported(
+            "it is neither a PyTorch .pth (a zip) nor a safetensors file; a web page or a Git LFS pointer saved in its \
+             place looks like this, so download the weights themselves",
+        ))
+    }?;
+    if state.arrays.is_empty() {
+        return Err(Problem::unsupported("it holds no arrays; name a file of weights"));
+    }
+    Ok(state)
+}
+
+/// Number of elements of a shape, `None` where that overflows.
+fn element_count(shape: &[usize]) -> Option<usize> {
+    shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d))
+}
+
+/// Turns little-endian `bytes`, a whole number of elements, into [`Data`]; `None` for a type that is not read here.
+fn decode(dtype: Dtype, bytes: &[u8]) -> Option<Data> {
+    fn each<const N: usize, T>(bytes: &[u8], read: impl Fn([u8; N]) -> T) -> Vec<T> {
+        bytes.as_chunks::<N>().0.iter().map(|&b| read(b)).collect()
+    }
+    Some(match dtype {
+        Dtype::F32 => Data::F32(each(bytes, f32::from_le_bytes)),
+        Dtype::F16 => Data::F32(each(bytes, |b| f16::from_le_bytes(b).to_f32())),
+        Dtype::BF16 => Data::F32(each(bytes, |b| bf16::from_le_bytes(b).to_f32())),
+        Dtype::F64 => Data::F32(each(bytes, |b| f64::from_le_bytes(b) as f32)),
+        Dtype::BOOL => Data::Bool(each(bytes, |[b]| b != 0)),
+        Dtype::I64 => Data::I64(each(bytes, i64::from_le_bytes)),
+        Dtype::I32 => Data::I64(each(bytes, |b| i32::from_le_bytes(b).into())),
+        Dtype::U8 => Data::I64(each(bytes, |[b]| b.into())),
+        _ => return None,
+    })
+}
+
+/// Panics unless every array is as long as its shape says: such a state was built wrong, not read wrong.
+#[track_caller]
+fn assert_consistent(state: &StateDict) {
+    for (name, array) in &state.arrays {
+        assert!(
+            element_count(&array.shape) == Some(array.data.len()),
+            "checkpoint: `{name}` has shape {:?} but {} elements",
+            array.shape,
+            array.data.len()
+        );
+    }
+}

@@ -1,0 +1,93 @@
+// Element by element: y = sa·a + sb·b,  y = a·b,  and activations with their derivatives.
+//
+// Bindings: inputs a, b [n] f32, output y [n] f32 (one-input kernels: a, y).
+// Grid: one invocation per element, folded into two dimensions.
+// Bound by memory, so the only care is to touch each element once.
+
+struct Params { n: u32, sa: f32, sb: f32 }
+var<immediate> p: Params;
+
+@group(0) @binding(0) var<storage, read> a: array<f32>;
+@group(0) @binding(1) var<storage, read> b: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y2: array<f32>; // output after two inputs
+@group(0) @binding(1) var<storage, read_write> y1: array<f32>; // output after one
+
+fn index(id: vec3u, groups: vec3u, local: u32) -> u32 {
+    return (id.y * groups.x + id.x) * WG + local;
+}
+
+@compute @workgroup_size(WG)
+fn weighted_sum(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
+                @builtin(local_invocation_index) local: u32) {
+    let i = index(id, groups, local);
+    if i < p.n { y2[i] = p.sa * a[i] + p.sb * b[i]; }
+}
+
+@compute @workgroup_size(WG)
+fn mul(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
+       @builtin(local_invocation_index) local: u32) {
+    let i = index(id, groups, local);
+    if i < p.n { y2[i] = a[i] * b[i]; }
+}
+
+@compute @workgroup_size(WG)
+fn scale(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
+         @builtin(local_invocation_index) local: u32) {
+    let i = index(id, groups, local);
+    if i < p.n { y1[i] = p.sa * a[i]; }
+}
+
+// erf(x) = x·P(x²)/Q(x²), the minimax fit for |x| < 4 (beyond, erf is ±1 in f32): error below 3e-7.
+fn erf(v: f32) -> f32 {
+    let x = clamp(v, -4.0, 4.0);
+    let s = x * x;
+    var num = -2.72614225801306e-10;
+    num = num * s + 2.77068142495902e-08;
+    num = num * s - 2.10102402082508e-06;
+    num = num * s - 5.69250639462346e-05;
+    num = num * s - 7.34990630326855e-04;
+    num = num * s - 2.95459980854025e-03;
+    num = num * s - 1.60960333262415e-02;
+    var den = -1.45660718464996e-05;
+    den = den * s - 2.13374055278905e-04;
+    den = den * s - 1.68282697438203e-03;
+    den = den * s - 7.37332916720468e-03;
+    den = den * s - 1.42647390514189e-02;
+    return x * num / den;
+}
+
+// gelu(x) = x·Φ(x), Φ the normal distribution.
+@compute @workgroup_size(WG)
+fn gelu(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
+        @builtin(local_invocation_index) local: u32) {
+    let i = index(id, groups, local);
+    if i < p.n { y1[i] = 0.5 * a[i] * (1.0 + erf(a[i] * 0.70710678)); }
+}
+
+// a = x, b = dy:  dx = dy·(Φ(x) + x·φ(x)).
+@compute @workgroup_size(WG)
+fn gelu_backward(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
+                 @builtin(local_invocation_index) local: u32) {
+    let i = index(id, groups, local);
+    if i >= p.n { return; }
+    let x = a[i];
+    let cdf = 0.5 * (1.0 + erf(x * 0.70710678));
+    let pdf = 0.39894228 * exp(-0.5 * x * x);
+    y2[i] = b[i] * (cdf + x * pdf);
+}
+
+// sa is the slope below zero.
+@compute @workgroup_size(WG)
+fn leaky_relu(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
+              @builtin(local_invocation_index) local: u32) {
+    let i = index(id, groups, local);
+    if i < p.n { y1[i] = select(p.sa * a[i], a[i], a[i] > 0.0); }
+}
+
+// a = x, b = dy.
+@compute @workgroup_size(WG)
+fn leaky_relu_backward(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
+                       @builtin(local_invocation_index) local: u32) {
+    let i = index(id, groups, local);
+    if i < p.n { y2[i] = select(p.sa * b[i], b[i], a[i] > 0.0); }
+}

@@ -1,0 +1,73 @@
+//! What the environment can do wrong.
+
+/// The result of anything that depends on the environment.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A failure of the environment: each says what, where, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// No adapter at all was found.
+    #[error(
+        "no Vulkan, Metal or DX12 adapter found; install a graphics driver, or Mesa's software \
+         Vulkan driver (scripts/with-vulkan does so on Linux)"
+    )]
+    NoAdapter,
+    /// Adapters exist, but none has the wanted name.
+    #[error(
+        "no adapter matches `{wanted}`; there are: {available}. Choose one by a part of its name \
+         or by its number (--adapter or CATANET_ADAPTER), or give none for the best"
+    )]
+    UnknownAdapter {
+        /// What was asked for.
+        wanted: String,
+        /// What there is.
+        available: String,
+    },
+    /// The adapter was found but would not open.
+    #[error("adapter `{adapter}` could not be opened: {reason}. Choose another with --adapter")]
+    Open {
+        /// Its name.
+        adapter: String,
+        /// The driver's words.
+        reason: String,
+    },
+    /// A tensor is larger than the adapter lets a kernel bind.
+    #[error(
+        "a tensor of shape {shape:?} takes {bytes} bytes, and adapter `{adapter}` binds at most \
+         {limit}; use a smaller image, crop or batch, or another adapter (--adapter)"
+    )]
+    TooLarge {
+        /// The tensor's shape.
+        shape: Vec<usize>,
+        /// Its size.
+        bytes: u64,
+        /// What fits.
+        limit: u64,
+        /// The adapter's name.
+        adapter: String,
+    },
+    /// The device has no memory left.
+    #[error(
+        "out of memory on adapter `{adapter}` while allocating {bytes} bytes for a tensor of \
+         shape {shape:?}; use a smaller image, crop or batch, or close other programs"
+    )]
+    OutOfMemory {
+        /// The tensor's shape.
+        shape: Vec<usize>,
+        /// Its size.
+        bytes: u64,
+        /// The adapter's name.
+        adapter: String,
+    },
+    /// The driver dropped the device.
+    #[error(
+        "adapter `{adapter}` was lost: {reason}. Start again from the last checkpoint (--resume); \
+         if it happens again, try a smaller batch or update the driver"
+    )]
+    Lost {
+        /// The adapter's name.
+        adapter: String,
+        /// The driver's words.
+        reason: String,
+    },
+}

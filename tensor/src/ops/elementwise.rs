@@ -1,0 +1,73 @@
+//! Element by element: sums, products and activations.
+
+use crate::Tensor;
+use crate::tensor::dispatch_1d;
+
+const SOURCE: &str = include_str!("../../../shaders/elementwise.wgsl");
+
+#[track_caller]
+fn binary(entry: &'static str, a: &Tensor, b: &Tensor, sa: f32, sb: f32) -> Tensor {
+    assert_eq!(a.shape(), b.shape(), "{entry}: shapes differ");
+    let y = Tensor::uninit(a.device(), a.shape());
+    let params = [y.len() as u32, sa.to_bits(), sb.to_bits()];
+    dispatch_1d(SOURCE, entry, &[a.buffer(), b.buffer()], &[y.buffer()], &params, y.len());
+    y
+}
+
+fn unary(entry: &'static str, a: &Tensor, s: f32) -> Tensor {
+    let y = Tensor::uninit(a.device(), a.shape());
+    let params = [y.len() as u32, s.to_bits(), 0];
+    dispatch_1d(SOURCE, entry, &[a.buffer()], &[y.buffer()], &params, y.len());
+    y
+}
+
+/// `sa·a + sb·b`, shapes equal.
+#[track_caller]
+pub fn weighted_sum(a: &Tensor, sa: f32, b: &Tensor, sb: f32) -> Tensor {
+    binary("weighted_sum", a, b, sa, sb)
+}
+
+/// `a + b`, shapes equal.
+#[track_caller]
+pub fn add(a: &Tensor, b: &Tensor) -> Tensor {
+    weighted_sum(a, 1.0, b, 1.0)
+}
+
+/// `a − b`, shapes equal.
+#[track_caller]
+pub fn sub(a: &Tensor, b: &Tensor) -> Tensor {
+    weighted_sum(a, 1.0, b, -1.0)
+}
+
+/// `a·b` element by element, shapes equal.
+#[track_caller]
+pub fn mul(a: &Tensor, b: &Tensor) -> Tensor {
+    binary("mul", a, b, 1.0, 1.0)
+}
+
+/// `s·a`.
+pub fn scale(a: &Tensor, s: f32) -> Tensor {
+    unary("scale", a, s)
+}
+
+/// The exact GELU, `x·Φ(x)` by erf (not the tanh approximation).
+pub fn gelu(x: &Tensor) -> Tensor {
+    unary("gelu", x, 0.0)
+}
+
+/// `dx = dy·(Φ(x) + x·φ(x))`.
+#[track_caller]
+pub fn gelu_backward(x: &Tensor, dy: &Tensor) -> Tensor {
+    binary("gelu_backward", x, dy, 0.0, 0.0)
+}
+
+/// `x` where positive, else `slope·x`.
+pub fn leaky_relu(x: &Tensor, slope: f32) -> Tensor {
+    unary("leaky_relu", x, slope)
+}
+
+/// `dy` where x is positive, else `slope·dy`.
+#[track_caller]
+pub fn leaky_relu_backward(x: &Tensor, dy: &Tensor, slope: f32) -> Tensor {
+    binary("leaky_relu_backward", x, dy, slope, 0.0)
+}

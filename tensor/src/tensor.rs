@@ -1,0 +1,146 @@
+//! A shape and a buffer.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use crate::device::{Buffer, Device};
+use crate::pipeline::Kernel;
+use crate::record::grid;
+use crate::Result;
+
+/// What a tensor may hold: `f32`, or `u32` for indices.
+pub trait Element: bytemuck::Pod + std::fmt::Debug {}
+impl Element for f32 {}
+impl Element for u32 {}
+
+/// A contiguous, row-major array on a [`Device`]. Cloning shares the data; ops never change their
+/// arguments (the optimiser's in-place ones say so).
+#[derive(Clone)]
+pub struct Tensor<E: Element = f32> {
+    shape: Vec<usize>,
+    buffer: Arc<Buffer>,
+    element: PhantomData<E>,
+}
+
+impl<E: Element> Tensor<E> {
+    /// Copies host data to the device.
+    ///
+    /// # Panics
+    /// If `data` has not as many elements as `shape`, or none.
+    #[track_caller]
+    pub fn new(device: &Device, data: &[E], shape: &[usize]) -> Self {
+        let tensor = Tensor::uninit(device, shape);
+        assert_eq!(data.len(), tensor.len(), "Tensor::new: data for shape {shape:?}");
+        device.upload(&tensor.buffer, bytemuck::cast_slice(data));
+        tensor
+    }
+
+    /// A tensor whose content is not yet written: every op's output starts so.
+    #[track_caller]
+    pub(crate) fn uninit(device: &Device, shape: &[usize]) -> Self {
+        assert!(shape.iter().all(|&n| n > 0), "empty tensor of shape {shape:?}");
+        let buffer = Arc::new(device.alloc(shape));
+        Tensor { shape: shape.to_vec(), buffer, element: PhantomData }
+    }
+
+    /// The lengths of its axes, outermost first.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The number of elements.
+    #[allow(clippy::len_without_is_empty)] // no tensor is empty
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// The length of the last axis: the channels.
+    pub fn channels(&self) -> usize {
+        self.shape.last().copied().unwrap_or(1)
+    }
+
+    /// The number of rows of `channels()` elements.
+    pub fn rows(&self) -> usize {
+        self.len() / self.channels()
+    }
+
+    /// Where it lives.
+    pub fn device(&self) -> &Device {
+        self.buffer.device()
+    }
+
+    pub(crate) fn buffer(&self) -> &Buffer {
+        &self.buffer
+    }
+
+    /// The same data under another shape; free.
+    ///
+    /// # Panics
+    /// If the number of elements differs.
+    #[track_caller]
+    pub fn reshape(&self, shape: &[usize]) -> Self {
+        let len: usize = shape.iter().product();
+        assert_eq!(len, self.len(), "reshape: {:?} to {shape:?}", self.shape);
+        Tensor { shape: shape.to_vec(), buffer: self.buffer.clone(), element: PhantomData }
+    }
+
+    /// Waits for the data and copies it to the host.
+    ///
+    /// # Errors
+    /// The device was lost, or something on the way to this tensor failed: the first cause.
+    pub fn to_vec(&self) -> Result<Vec<E>> {
+        let bytes = self.device().download(&self.buffer)?;
+        Ok(bytemuck::pod_collect_to_vec(&bytes))
+    }
+
+    /// Overwrites this tensor, and all its clones, with the data of another of the same shape.
+    ///
+    /// # Panics
+    /// If the shapes differ.
+    #[track_caller]
+    pub fn copy_from(&self, other: &Self) {
+        assert_eq!(self.shape, other.shape, "copy_from: shapes differ");
+        if !Arc::ptr_eq(&self.buffer, &other.buffer) {
+            self.device().copy(&other.buffer, &self.buffer);
+        }
+    }
+}
+
+impl Tensor {
+    /// A tensor of one value.
+    pub fn full(device: &Device, value: f32, shape: &[usize]) -> Self {
+        Tensor::new(device, &vec![value; shape.iter().product()], shape)
+    }
+
+    /// The only element of a one-element tensor, read back.
+    ///
+    /// # Errors
+    /// As [`Tensor::to_vec`].
+    pub fn item(&self) -> Result<f32> {
+        assert_eq!(self.len(), 1, "item: shape {:?}", self.shape);
+        Ok(self.to_vec()?[0])
+    }
+}
+
+impl<E: Element> std::fmt::Debug for Tensor<E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "Tensor{:?} on {}", self.shape, self.device().name())
+    }
+}
+
+/// Invocations per workgroup of the kernels that give one element to each.
+pub(crate) const WG: usize = 64;
+
+/// Dispatches a kernel of one invocation per element (or row) of its output. The kernel sees its
+/// workgroup size as `WG`, and must skip invocations from `count` on.
+pub(crate) fn dispatch_1d(
+    source: &'static str,
+    entry: &'static str,
+    inputs: &[&Buffer],
+    outputs: &[&Buffer],
+    params: &[u32],
+    count: usize,
+) {
+    let kernel = Kernel { source, entry, constants: &[("WG", WG as u32)] };
+    outputs[0].device().dispatch(&kernel, inputs, outputs, params, grid(count.div_ceil(WG)));
+}

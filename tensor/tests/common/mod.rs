@@ -1,0 +1,51 @@
+//! What the op tests share: one device a binary, random tensors, comparison with host values.
+#![allow(dead_code)] // each test binary uses a part
+
+use std::sync::OnceLock;
+
+use tensor::{Device, Tensor};
+
+/// The device of this test binary: opened once (drivers have hung on opening many at a time).
+pub fn device() -> Device {
+    static DEVICE: OnceLock<Device> = OnceLock::new();
+    DEVICE.get_or_init(|| Device::open(None).expect("tests need an adapter")).clone()
+}
+
+/// Numbers in [-1, 1), the same for the same seed.
+pub fn random_vec(seed: u64, len: usize) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut next = || {
+        // xorshift64*: enough for test data
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        (state.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+/// A tensor of [`random_vec`].
+pub fn random(seed: u64, shape: &[usize]) -> Tensor {
+    Tensor::new(&device(), &random_vec(seed, shape.iter().product()), shape)
+}
+
+/// Reads a tensor back as f64.
+pub fn host(t: &Tensor) -> Vec<f64> {
+    t.to_vec().expect("read-back").into_iter().map(f64::from).collect()
+}
+
+/// Element by element on the host.
+pub fn zip(a: &Tensor, b: &Tensor, f: impl Fn(f64, f64) -> f64) -> Vec<f64> {
+    host(a).into_iter().zip(host(b)).map(|(a, b)| f(a, b)).collect()
+}
+
+/// Every element within `tolerance` of the expected, relative to the larger of 1 and its size.
+#[track_caller]
+pub fn assert_close(name: &str, got: &Tensor, expected: &[f64], tolerance: f64) {
+    let got = host(got);
+    assert_eq!(got.len(), expected.len(), "{name}: length");
+    for (i, (g, e)) in got.iter().zip(expected).enumerate() {
+        let error = (g - e).abs() / e.abs().max(1.0);
+        assert!(error <= tolerance, "{name}[{i}]: got {g}, expected {e} (error {error:.1e})");
+    }
+}
