@@ -2,7 +2,7 @@
 //
 // Bindings: inputs a, b [n] f32, output y [n] f32 (one-input kernels: a, y).
 // Grid: one invocation per element, folded into two dimensions.
-// Bound by memory, so the only care is to touch each element once.
+// Bound by memory, so the only care is to touch each element once. Preceded by erf.wgsl.
 
 struct Params { n: u32, sa: f32, sb: f32 }
 var<immediate> p: Params;
@@ -35,25 +35,6 @@ fn scale(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3
          @builtin(local_invocation_index) local: u32) {
     let i = index(id, groups, local);
     if i < p.n { y1[i] = p.sa * a[i]; }
-}
-
-// erf(x) = x·P(x²)/Q(x²), the minimax fit for |x| < 4 (beyond, erf is ±1 in f32): error below 3e-7.
-fn erf(v: f32) -> f32 {
-    let x = clamp(v, -4.0, 4.0);
-    let s = x * x;
-    var num = -2.72614225801306e-10;
-    num = num * s + 2.77068142495902e-08;
-    num = num * s - 2.10102402082508e-06;
-    num = num * s - 5.69250639462346e-05;
-    num = num * s - 7.34990630326855e-04;
-    num = num * s - 2.95459980854025e-03;
-    num = num * s - 1.60960333262415e-02;
-    var den = -1.45660718464996e-05;
-    den = den * s - 2.13374055278905e-04;
-    den = den * s - 1.68282697438203e-03;
-    den = den * s - 7.37332916720468e-03;
-    den = den * s - 1.42647390514189e-02;
-    return x * num / den;
 }
 
 // gelu(x) = x·Φ(x), Φ the normal distribution.

@@ -23,17 +23,24 @@ pub fn list_adapters() -> Vec<AdapterSummary> {
 /// named by the environment variable `CATANET_ADAPTER`, or else the best.
 pub(crate) fn choose(wanted: Option<&str>) -> Result<wgpu::Adapter> {
     let from_env = std::env::var("CATANET_ADAPTER").ok();
-    let wanted = wanted.map(str::to_owned).or(from_env).filter(|w| !w.is_empty());
+    let wanted = wanted
+        .map(str::to_owned)
+        .or(from_env)
+        .filter(|w| !w.is_empty());
     let mut adapters = enumerate();
     if adapters.is_empty() {
         return Err(Error::NoAdapter);
     }
-    let Some(wanted) = wanted else { return Ok(adapters.swap_remove(0)) };
+    let Some(wanted) = wanted else {
+        return Ok(adapters.swap_remove(0));
+    };
     let found = match wanted.parse::<usize>() {
         Ok(number) => (number < adapters.len()).then_some(number),
         Err(_) => {
             let lower = wanted.to_lowercase();
-            adapters.iter().position(|a| a.get_info().name.to_lowercase().contains(&lower))
+            adapters
+                .iter()
+                .position(|a| a.get_info().name.to_lowercase().contains(&lower))
         }
     };
     match found {
@@ -41,7 +48,10 @@ pub(crate) fn choose(wanted: Option<&str>) -> Result<wgpu::Adapter> {
         None => {
             let names = adapters.iter().enumerate();
             let names = names.map(|(i, a)| format!("{i}: {}", a.get_info().name));
-            Err(Error::UnknownAdapter { wanted, available: names.collect::<Vec<_>>().join(", ") })
+            Err(Error::UnknownAdapter {
+                wanted,
+                available: names.collect::<Vec<_>>().join(", "),
+            })
         }
     }
 }

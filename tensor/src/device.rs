@@ -62,8 +62,10 @@ impl Device {
             required_limits: limits.clone(),
             ..Default::default()
         });
-        let (raw, queue) = pollster::block_on(request)
-            .map_err(|e| Error::Open { adapter: info.name.clone(), reason: e.to_string() })?;
+        let (raw, queue) = pollster::block_on(request).map_err(|e| Error::Open {
+            adapter: info.name.clone(),
+            reason: e.to_string(),
+        })?;
         let lost = Arc::new(OnceLock::new());
         let report = lost.clone();
         raw.set_device_lost_callback(move |reason, message| {
@@ -96,7 +98,10 @@ impl Device {
 
     /// The largest tensor, in bytes, that a kernel can take on this adapter.
     pub fn max_tensor_bytes(&self) -> u64 {
-        self.0.limits.max_storage_buffer_binding_size.min(self.0.limits.max_buffer_size)
+        self.0
+            .limits
+            .max_storage_buffer_binding_size
+            .min(self.0.limits.max_buffer_size)
     }
 
     /// Counters, for tests and profiles.
@@ -119,9 +124,10 @@ impl Device {
 
     pub(crate) fn check_lost(&self) -> Result<()> {
         match self.0.lost.get() {
-            Some(reason) => {
-                Err(Error::Lost { adapter: self.name().to_owned(), reason: reason.clone() })
-            }
+            Some(reason) => Err(Error::Lost {
+                adapter: self.name().to_owned(),
+                reason: reason.clone(),
+            }),
             None => Ok(()),
         }
     }
@@ -133,13 +139,23 @@ impl Device {
         let limit = self.max_tensor_bytes();
         let raw = if bytes > limit {
             let (shape, adapter) = (shape.to_vec(), self.name().to_owned());
-            Err(Error::TooLarge { shape, bytes, limit, adapter })
+            Err(Error::TooLarge {
+                shape,
+                bytes,
+                limit,
+                adapter,
+            })
         } else {
             self.alloc_raw(shape, size_class(bytes).min(limit / 4 * 4))
         };
         let failed = OnceLock::new();
         let raw = raw.map_err(|e| failed.set(Arc::new(e))).ok();
-        Buffer { raw, bytes, failed, device: self.clone() }
+        Buffer {
+            raw,
+            bytes,
+            failed,
+            device: self.clone(),
+        }
     }
 
     fn alloc_raw(&self, shape: &[usize], class: u64) -> Result<wgpu::Buffer> {
@@ -157,7 +173,11 @@ impl Device {
         });
         if pollster::block_on(scope.pop()).is_some() {
             let (shape, adapter) = (shape.to_vec(), self.name().to_owned());
-            return Err(Error::OutOfMemory { shape, bytes: class, adapter });
+            return Err(Error::OutOfMemory {
+                shape,
+                bytes: class,
+                adapter,
+            });
         }
         let mut pool = lock(&self.0.pool);
         pool.allocated_bytes += class;

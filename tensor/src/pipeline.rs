@@ -31,7 +31,10 @@ const IMMEDIATE_BYTES: u32 = 128;
 
 impl Pipelines {
     pub fn new(checked: bool) -> Self {
-        Pipelines { made: HashMap::new(), checked }
+        Pipelines {
+            made: HashMap::new(),
+            checked,
+        }
     }
 
     pub fn get(
@@ -82,7 +85,9 @@ fn compile(
             binding: i as u32,
             visibility: wgpu::ShaderStages::COMPUTE,
             ty: wgpu::BindingType::Buffer {
-                ty: wgpu::BufferBindingType::Storage { read_only: i < inputs },
+                ty: wgpu::BufferBindingType::Storage {
+                    read_only: i < inputs,
+                },
                 has_dynamic_offset: false,
                 min_binding_size: None,
             },

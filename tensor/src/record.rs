@@ -54,8 +54,7 @@ impl Device {
             kernel.entry
         );
         let raw = &self.0.raw;
-        let pipeline =
-            lock(&self.0.pipelines).get(raw, kernel, inputs.len(), outputs.len());
+        let pipeline = lock(&self.0.pipelines).get(raw, kernel, inputs.len(), outputs.len());
         let entries: Vec<_> = inputs
             .iter()
             .chain(outputs)
@@ -79,9 +78,12 @@ impl Device {
         let mut recorder = lock(&self.0.recorder);
         let recorder = &mut *recorder;
         let pass = recorder.pass.get_or_insert_with(|| {
-            let encoder =
-                recorder.encoder.insert(raw.create_command_encoder(&Default::default()));
-            encoder.begin_compute_pass(&Default::default()).forget_lifetime()
+            let encoder = recorder
+                .encoder
+                .insert(raw.create_command_encoder(&Default::default()));
+            encoder
+                .begin_compute_pass(&Default::default())
+                .forget_lifetime()
         });
         pass.set_pipeline(&pipeline.raw);
         pass.set_bind_group(0, &bind_group, &[]);
@@ -103,7 +105,9 @@ impl Device {
 
     fn submit(&self, recorder: &mut Recorder) {
         recorder.pass = None;
-        let Some(encoder) = recorder.encoder.take() else { return };
+        let Some(encoder) = recorder.encoder.take() else {
+            return;
+        };
         let index = self.0.queue.submit([encoder.finish()]);
         recorder.pending = 0;
         recorder.submits += 1;
@@ -117,7 +121,10 @@ impl Device {
 
     /// Waits for a submission, or for all. A lost device ends the wait; `check_lost` tells.
     fn wait(&self, submission_index: Option<wgpu::SubmissionIndex>) {
-        let _ = self.0.raw.poll(wgpu::PollType::Wait { submission_index, timeout: None });
+        let _ = self.0.raw.poll(wgpu::PollType::Wait {
+            submission_index,
+            timeout: None,
+        });
     }
 
     /// Waits until all recorded work has run.
@@ -186,10 +193,18 @@ impl Device {
             let _ = sender.send(result);
         });
         self.wait(None);
-        let lost = |what: String| Error::Lost { adapter: self.name().to_owned(), reason: what };
-        let mapping = mapped.recv().map_err(|_| lost("no answer to a read-back".to_owned()))?;
+        let lost = |what: String| Error::Lost {
+            adapter: self.name().to_owned(),
+            reason: what,
+        };
+        let mapping = mapped
+            .recv()
+            .map_err(|_| lost("no answer to a read-back".to_owned()))?;
         mapping.map_err(|e| lost(e.to_string()))?;
-        let view = staging.slice(..).get_mapped_range().map_err(|e| lost(e.to_string()))?;
+        let view = staging
+            .slice(..)
+            .get_mapped_range()
+            .map_err(|e| lost(e.to_string()))?;
         let bytes = view.to_vec();
         self.check_lost()?;
         Ok(bytes)

@@ -3,10 +3,10 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use crate::Result;
 use crate::device::{Buffer, Device};
 use crate::pipeline::Kernel;
 use crate::record::grid;
-use crate::Result;
 
 /// What a tensor may hold: `f32`, or `u32` for indices.
 pub trait Element: bytemuck::Pod + std::fmt::Debug {}
@@ -30,7 +30,11 @@ impl<E: Element> Tensor<E> {
     #[track_caller]
     pub fn new(device: &Device, data: &[E], shape: &[usize]) -> Self {
         let tensor = Tensor::uninit(device, shape);
-        assert_eq!(data.len(), tensor.len(), "Tensor::new: data for shape {shape:?}");
+        assert_eq!(
+            data.len(),
+            tensor.len(),
+            "Tensor::new: data for shape {shape:?}"
+        );
         device.upload(&tensor.buffer, bytemuck::cast_slice(data));
         tensor
     }
@@ -38,9 +42,16 @@ impl<E: Element> Tensor<E> {
     /// A tensor whose content is not yet written: every op's output starts so.
     #[track_caller]
     pub(crate) fn uninit(device: &Device, shape: &[usize]) -> Self {
-        assert!(shape.iter().all(|&n| n > 0), "empty tensor of shape {shape:?}");
+        assert!(
+            shape.iter().all(|&n| n > 0),
+            "empty tensor of shape {shape:?}"
+        );
         let buffer = Arc::new(device.alloc(shape));
-        Tensor { shape: shape.to_vec(), buffer, element: PhantomData }
+        Tensor {
+            shape: shape.to_vec(),
+            buffer,
+            element: PhantomData,
+        }
     }
 
     /// The lengths of its axes, outermost first.
@@ -81,7 +92,11 @@ impl<E: Element> Tensor<E> {
     pub fn reshape(&self, shape: &[usize]) -> Self {
         let len: usize = shape.iter().product();
         assert_eq!(len, self.len(), "reshape: {:?} to {shape:?}", self.shape);
-        Tensor { shape: shape.to_vec(), buffer: self.buffer.clone(), element: PhantomData }
+        Tensor {
+            shape: shape.to_vec(),
+            buffer: self.buffer.clone(),
+            element: PhantomData,
+        }
     }
 
     /// Waits for the data and copies it to the host.
@@ -141,6 +156,12 @@ pub(crate) fn dispatch_1d(
     params: &[u32],
     count: usize,
 ) {
-    let kernel = Kernel { source, entry, constants: &[("WG", WG as u32)] };
-    outputs[0].device().dispatch(&kernel, inputs, outputs, params, grid(count.div_ceil(WG)));
+    let kernel = Kernel {
+        source,
+        entry,
+        constants: &[("WG", WG as u32)],
+    };
+    outputs[0]
+        .device()
+        .dispatch(&kernel, inputs, outputs, params, grid(count.div_ceil(WG)));
 }

@@ -20,9 +20,19 @@ fn leaky_relu_and_its_derivative_match_host_loops() {
     let (x, dy) = (random(3, &[301]), random(4, &[301]));
     let host = |f: fn(f64, f64) -> f64| common::zip(&x, &dy, f);
     let slope = |x: f64| if x > 0.0 { 1.0 } else { 0.1 };
-    assert_close("leaky_relu", &ops::leaky_relu(&x, 0.1), &host(|x, _| x.max(0.1 * x)), 1e-6);
+    assert_close(
+        "leaky_relu",
+        &ops::leaky_relu(&x, 0.1),
+        &host(|x, _| x.max(0.1 * x)),
+        1e-6,
+    );
     let dx: Vec<f64> = common::zip(&x, &dy, |x, dy| dy * slope(x));
-    assert_close("leaky_relu_backward", &ops::leaky_relu_backward(&x, &dy, 0.1), &dx, 1e-6);
+    assert_close(
+        "leaky_relu_backward",
+        &ops::leaky_relu_backward(&x, &dy, 0.1),
+        &dx,
+        1e-6,
+    );
 }
 
 /// Φ by its series, in f64: exact to rounding for |x| ≤ 6.
@@ -43,7 +53,10 @@ fn normal_pdf(x: f64) -> f64 {
 fn gelu_is_the_exact_one_and_so_is_its_derivative() {
     let xs: Vec<f32> = (-600..=600).map(|i| i as f32 / 100.0).collect();
     let x = Tensor::new(&device(), &xs, &[xs.len()]);
-    let y: Vec<f64> = xs.iter().map(|&x| x as f64 * normal_cdf(x as f64)).collect();
+    let y: Vec<f64> = xs
+        .iter()
+        .map(|&x| x as f64 * normal_cdf(x as f64))
+        .collect();
     assert_close("gelu", &ops::gelu(&x), &y, 3e-7);
     let ones = Tensor::full(&device(), 1.0, &[xs.len()]);
     let derivative = |x: f64| normal_cdf(x) + x * normal_pdf(x);
@@ -60,5 +73,9 @@ fn a_failed_tensor_fails_all_that_is_computed_from_it_and_says_why() {
     let huge = ops::broadcast_rows(&column, too_long);
     let error = ops::scale(&huge, 2.0).to_vec().unwrap_err();
     assert!(matches!(&error, tensor::Error::TooLarge { shape, .. } if shape == &[too_long, 1]));
-    assert_eq!(small.to_vec().unwrap().len(), 1, "the device goes on working");
+    assert_eq!(
+        small.to_vec().unwrap().len(),
+        1,
+        "the device goes on working"
+    );
 }

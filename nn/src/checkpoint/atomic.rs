@@ -6,11 +6,13 @@ use std::path::Path;
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Writes `bytes` to `path` such that a reader, or a machine that loses power, sees the old content or the new, never a
-/// part: a temporary file in the same folder is filled, flushed to the disk and renamed.
+/// Writes `bytes` to `path` such that a reader, or a machine that loses power, sees the old content
+/// or the new, never a part: a temporary file in the same folder is filled, flushed to the disk and
+/// renamed.
 ///
 /// # Errors
-/// Whatever the system reports; the temporary file is gone then, and what stood at `path` is untouched.
+/// Whatever the system reports; the temporary file is gone then, and what stood at `path` is
+/// untouched.
 pub fn write_atomically(path: impl AsRef<Path>, bytes: &[u8]) -> io::Result<()> {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
     let path = path.as_ref();

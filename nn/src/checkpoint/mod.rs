@@ -1,8 +1,9 @@
 //! Named arrays in files: safetensors both ways, PyTorch `.pth` both ways.
 //!
-//! A checkpoint is untrusted input. Reading one builds arrays and nothing else, checks every offset, length and stride
-//! against the bytes that are really there, and runs no code that the file names. Writing is atomic: the bytes go to a
-//! temporary file in the same folder, which takes the target's name only once it is whole.
+//! A checkpoint is untrusted input. Reading one builds arrays and nothing else, checks every
+//! offset, length and stride against the bytes that are really there, and runs no code that the
+//! file names. Writing is atomic: the bytes go to a temporary file in the same folder, which takes
+//! the target's name only once it is whole.
 //!
 //! ```no_run
 //! use nn::checkpoint::{Precision, load, save_safetensors};
@@ -13,12 +14,14 @@
 //! ```
 
 mod atomic;
+mod opcode;
 mod pickle;
 mod pth_read;
 mod pth_write;
 mod safetensors;
 #[cfg(test)]
 mod tests;
+mod value;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -31,10 +34,13 @@ pub use atomic::write_atomically;
 pub use pth_write::save_pth;
 pub use safetensors::{Precision, save_safetensors};
 
-/// An array on the host: row-major and contiguous, `data` as long as the product of `shape` (1 for a scalar's `[]`).
+/// An array on the host: row-major and contiguous, `data` as long as the product of `shape` (1 for
+/// a scalar's `[]`).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Array {
+    /// Sizes of the axes, outermost first, in the order of the framework that wrote the file.
     pub shape: Vec<usize>,
+    /// The elements.
     pub data: Data,
 }
 
@@ -43,6 +49,7 @@ pub struct Array {
 pub enum Data {
     /// Every floating type: f16 and bf16 are widened, f64 is narrowed on reading.
     F32(Vec<f32>),
+    /// Booleans.
     Bool(Vec<bool>),
     /// Every integer type.
     I64(Vec<i64>),
@@ -58,6 +65,7 @@ impl Data {
         }
     }
 
+    /// Whether there are no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -66,73 +74,85 @@ impl Data {
 /// Arrays by parameter name, with whatever short notes travel with them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StateDict {
+    /// The arrays.
     pub arrays: BTreeMap<String, Array>,
     /// safetensors' `__metadata__` (scale, iteration, seed, …). A `.pth` carries none.
     pub metadata: BTreeMap<String, String>,
 }
 
-/// Why a checkpoint could not be read or written: what, where and what to do, in one line.
+/// Why a checkpoint could not be read or written: where, what, and what to do, in one line.
 #[derive(Debug, thiserror::Error)]
-pub enum CheckpointError {
-    /// The system refused to read the file.
-    #[error("cannot read `{path}`: {cause}; check the path and its permissions")]
-    Read { path: PathBuf, cause: io::Error },
-    /// The system refused to write the file. What stood there before is untouched.
-    #[error("cannot write `{path}`: {cause}; check that the folder exists, may be written to and has room")]
-    Write { path: PathBuf, cause: io::Error },
-    /// The bytes contradict themselves, or end too early.
-    #[error("`{path}` is damaged: {what}; copy or download it again")]
-    Damaged { path: PathBuf, what: String },
-    /// The file may be sound, but is of a kind that is not read or written here.
-    #[error("cannot use `{path}`: {what}")]
-    Unsupported { path: PathBuf, what: String },
+#[error("`{path}` {problem}")]
+pub struct CheckpointError {
+    /// The file.
+    pub path: PathBuf,
+    /// What is the matter with it.
+    pub problem: Problem,
 }
 
-/// What is wrong with some bytes, before anyone knows which file they came from.
-#[derive(Debug)]
-enum Problem {
+/// What is the matter with a file. The texts name the array where there is one.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// The system refused to read it.
+    #[error("cannot be read: {0}; check the path and its permissions")]
+    Unreadable(io::Error),
+    /// The system refused to write it. What stood there before is untouched.
+    #[error("cannot be written: {0}; check that the folder exists, may be written to and has room")]
+    Unwritable(io::Error),
+    /// Its bytes contradict themselves, or end too early.
+    #[error("is damaged: {0}; copy or download it again")]
     Damaged(String),
+    /// It may be sound, but is of a kind that is not read or written here.
+    #[error("cannot be used: {0}")]
     Unsupported(String),
 }
 
 impl Problem {
-    fn damaged(what: impl Into<String>) -> Self {
-        Problem::Damaged(what.into())
+    fn damaged(what: impl AsRef<str>) -> Self {
+        Problem::Damaged(printable(what.as_ref()))
     }
 
-    fn unsupported(what: impl Into<String>) -> Self {
-        Problem::Unsupported(what.into())
+    fn unsupported(what: impl AsRef<str>) -> Self {
+        Problem::Unsupported(printable(what.as_ref()))
     }
 
     fn at(self, path: &Path) -> CheckpointError {
-        let path = path.to_path_buf();
-        match self {
-            Problem::Damaged(what) => CheckpointError::Damaged { path, what },
-            Problem::Unsupported(what) => CheckpointError::Unsupported { path, what },
+        CheckpointError {
+            path: path.to_path_buf(),
+            problem: self,
         }
     }
 }
 
+/// Texts quote names out of the file, which shall not steer a terminal.
+fn printable(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
+}
+
 /// Reads a PyTorch `.pth` or a safetensors file; its content decides which, not its name.
 ///
-/// Of a `.pth`, the dictionary under `params_ema`, `params` or `state_dict` is taken, in this order of preference, else
-/// the top level itself; a leading `module.`, which PyTorch's data-parallel wrappers add, is stripped from each name.
-/// Weights may be NaN or infinite.
+/// Of a `.pth`, the dictionary under `params_ema`, `params` or `state_dict` is taken, in this order
+/// of preference, else the top level itself; a leading `module.`, which PyTorch's data-parallel
+/// wrappers add, is stripped from each name. Weights may be NaN or infinite.
 ///
 /// # Errors
-/// When the file cannot be read, is of neither format, is damaged, contradicts itself, or asks for anything but arrays.
+/// When the file cannot be read, is of neither format, is damaged, contradicts itself, or asks for
+/// anything but arrays.
 pub fn load(path: impl AsRef<Path>) -> Result<StateDict, CheckpointError> {
     let path = path.as_ref();
-    let refused = |cause| CheckpointError::Read {
-        path: path.to_path_buf(),
-        cause,
-    };
+    read_file(path)
+        .and_then(|bytes| parse(&bytes))
+        .map_err(|problem| problem.at(path))
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, Problem> {
     // A pipe or a device could go on for ever.
-    if !fs::metadata(path).map_err(refused)?.is_file() {
-        return Err(Problem::unsupported("it is not a file; name a weight file").at(path));
+    if !fs::metadata(path).map_err(Problem::Unreadable)?.is_file() {
+        return Err(Problem::unsupported(
+            "it is not a file; name a file of weights",
+        ));
     }
-    let bytes = fs::read(path).map_err(refused)?;
-    parse(&bytes).map_err(|problem| problem.at(path))
+    fs::read(path).map_err(Problem::Unreadable)
 }
 
 fn parse(bytes: &[u8]) -> Result<StateDict, Problem> {
@@ -146,17 +166,19 @@ fn parse(bytes: &[u8]) -> Result<StateDict, Problem> {
         safetensors::read(bytes)
     } else if bytes.starts_with(LEGACY_TORCH) {
         Err(Problem::unsupported(
-            "it is in PyTorch's old format, from before version 1.6; load it in PyTorch and save it anew with \
-             torch.save(weights, path)",
+            "it is in PyTorch's old format, from before version 1.6; \
+             load it in PyTorch and save it anew with torch.save(weights, path)",
         ))
     } else {
         Err(Problem::unsupported(
-            "it is neither a PyTorch .pth (a zip) nor a safetensors file; a web page or a Git LFS pointer saved in its \
-             place looks like this, so download the weights themselves",
+            "it is neither a PyTorch .pth (a zip) nor a safetensors file; download the weights \
+             themselves, not the web page or Git LFS pointer that stands for them",
         ))
     }?;
     if state.arrays.is_empty() {
-        return Err(Problem::unsupported("it holds no arrays; name a file of weights"));
+        return Err(Problem::unsupported(
+            "it holds no arrays; name a file of weights",
+        ));
     }
     Ok(state)
 }
@@ -166,7 +188,8 @@ fn element_count(shape: &[usize]) -> Option<usize> {
     shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d))
 }
 
-/// Turns little-endian `bytes`, a whole number of elements, into [`Data`]; `None` for a type that is not read here.
+/// Turns little-endian `bytes`, a whole number of elements, into [`Data`]; `None` for a type that
+/// is not read here.
 fn decode(dtype: Dtype, bytes: &[u8]) -> Option<Data> {
     fn each<const N: usize, T>(bytes: &[u8], read: impl Fn([u8; N]) -> T) -> Vec<T> {
         bytes.as_chunks::<N>().0.iter().map(|&b| read(b)).collect()
@@ -184,7 +207,8 @@ fn decode(dtype: Dtype, bytes: &[u8]) -> Option<Data> {
     })
 }
 
-/// Panics unless every array is as long as its shape says: such a state was built wrong, not read wrong.
+/// Panics unless every array is as long as its shape says: such a state was built wrong, not read
+/// wrong.
 #[track_caller]
 fn assert_consistent(state: &StateDict) {
     for (name, array) in &state.arrays {

@@ -1,4 +1,5 @@
-//! safetensors: an 8-byte length, a JSON header of names, types, shapes and offsets, then the raw arrays.
+//! safetensors: an 8-byte length, a JSON header of names, types, shapes and offsets, then the raw
+//! arrays.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,7 +9,9 @@ use ::safetensors::Dtype;
 use ::safetensors::tensor::{Metadata, View, serialize};
 use half::f16;
 
-use super::{Array, CheckpointError, Data, Problem, StateDict, assert_consistent, decode, write_atomically};
+use super::{
+    Array, CheckpointError, Data, Problem, StateDict, assert_consistent, decode, write_atomically,
+};
 
 const LENGTH: usize = size_of::<u64>();
 const METADATA: &str = "__metadata__";
@@ -30,14 +33,16 @@ pub enum Precision {
 /// # Panics
 /// When an array's length differs from its shape.
 #[track_caller]
-pub fn save_safetensors(path: impl AsRef<Path>, state: &StateDict, precision: Precision) -> Result<(), CheckpointError> {
+pub fn save_safetensors(
+    path: impl AsRef<Path>,
+    state: &StateDict,
+    precision: Precision,
+) -> Result<(), CheckpointError> {
     assert_consistent(state);
     let path = path.as_ref();
-    let bytes = to_bytes(state, precision).map_err(|problem| problem.at(path))?;
-    write_atomically(path, &bytes).map_err(|cause| CheckpointError::Write {
-        path: path.to_path_buf(),
-        cause,
-    })
+    to_bytes(state, precision)
+        .and_then(|bytes| write_atomically(path, &bytes).map_err(Problem::Unwritable))
+        .map_err(|problem| problem.at(path))
 }
 
 pub(super) fn to_bytes(state: &StateDict, precision: Precision) -> Result<Vec<u8>, Problem> {
@@ -54,9 +59,11 @@ pub(super) fn to_bytes(state: &StateDict, precision: Precision) -> Result<Vec<u8
     if state.metadata.is_empty() {
         return Ok(plain);
     }
-    // The crate keeps metadata in a hash map, whose order changes from run to run: put it into the header here, sorted.
+    // The crate keeps metadata in a hash map, whose order changes from run to run: put it into the
+    // header here, sorted.
     let (header, data) = split(&plain)?;
-    let mut header: BTreeMap<String, serde_json::Value> = serde_json::from_slice(header).map_err(unwritable)?;
+    let mut header: BTreeMap<String, serde_json::Value> =
+        serde_json::from_slice(header).map_err(unwritable)?;
     header.insert(METADATA.into(), serde_json::json!(state.metadata));
     let mut header = serde_json::to_vec(&header).map_err(unwritable)?;
     header.resize(header.len().next_multiple_of(LENGTH), b' '); // keeps the arrays aligned
@@ -94,10 +101,15 @@ impl View for Encoded<'_> {
 
 fn encode<'a>(name: &str, array: &'a Array, precision: Precision) -> Result<Encoded<'a>, Problem> {
     let (dtype, bytes) = match (&array.data, precision) {
-        (Data::F32(v), Precision::F32) => (Dtype::F32, v.iter().flat_map(|x| x.to_le_bytes()).collect()),
+        (Data::F32(v), Precision::F32) => {
+            (Dtype::F32, v.iter().flat_map(|x| x.to_le_bytes()).collect())
+        }
         (Data::F32(v), Precision::F16) => {
             // Turned into an infinity, one weight would silently spoil the whole network.
-            if let Some(x) = v.iter().find(|x| x.is_finite() && f16::from_f32(**x).is_infinite()) {
+            if let Some(x) = v
+                .iter()
+                .find(|x| x.is_finite() && f16::from_f32(**x).is_infinite())
+            {
                 return Err(Problem::unsupported(format!(
                     "`{name}` holds {x}, beyond the largest f16, 65504; save it with 32-bit floats"
                 )));
@@ -128,8 +140,9 @@ fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), Problem> {
 
 pub(super) fn read(bytes: &[u8]) -> Result<StateDict, Problem> {
     let (header, data) = split(bytes)?;
-    // `Metadata` checks that the arrays follow each other without gap or overlap and fit their shapes. `SafeTensors`
-    // would add up the file's length without a check for overflow, so that is compared here.
+    // `Metadata` checks that the arrays follow each other without gap or overlap and fit their
+    // shapes. `SafeTensors` would add up the file's length without a check for overflow, so that is
+    // compared here.
     let header: Metadata = serde_json::from_slice(header)
         .map_err(|error| Problem::damaged(format!("its header contradicts itself: {error}")))?;
     if header.data_len() != data.len() {
@@ -147,13 +160,16 @@ pub(super) fn read(bytes: &[u8]) -> Result<StateDict, Problem> {
             .ok_or_else(|| Problem::damaged(format!("`{name}` lies outside the file")))?;
         let data = decode(info.dtype, bytes).ok_or_else(|| {
             Problem::unsupported(format!(
-                "`{name}` is of type {}, which is not read; store it as F32, F16, BF16, F64, BOOL, I64, I32 or U8",
+                "`{name}` is of type {}, which is not read; \
+                 store it as F32, F16, BF16, F64, BOOL, I64, I32 or U8",
                 info.dtype
             ))
         })?;
         let shape = info.shape.clone();
         state.arrays.insert(name, Array { shape, data });
     }
-    state.metadata.extend(header.metadata().clone().unwrap_or_default());
+    state
+        .metadata
+        .extend(header.metadata().clone().unwrap_or_default());
     Ok(state)
 }

@@ -3,21 +3,38 @@
 use crate::Tensor;
 use crate::tensor::dispatch_1d;
 
-const SOURCE: &str = include_str!("../../../shaders/elementwise.wgsl");
+const SOURCE: &str = concat!(
+    include_str!("../../../shaders/erf.wgsl"),
+    include_str!("../../../shaders/elementwise.wgsl")
+);
 
 #[track_caller]
 fn binary(entry: &'static str, a: &Tensor, b: &Tensor, sa: f32, sb: f32) -> Tensor {
     assert_eq!(a.shape(), b.shape(), "{entry}: shapes differ");
     let y = Tensor::uninit(a.device(), a.shape());
     let params = [y.len() as u32, sa.to_bits(), sb.to_bits()];
-    dispatch_1d(SOURCE, entry, &[a.buffer(), b.buffer()], &[y.buffer()], &params, y.len());
+    dispatch_1d(
+        SOURCE,
+        entry,
+        &[a.buffer(), b.buffer()],
+        &[y.buffer()],
+        &params,
+        y.len(),
+    );
     y
 }
 
 fn unary(entry: &'static str, a: &Tensor, s: f32) -> Tensor {
     let y = Tensor::uninit(a.device(), a.shape());
     let params = [y.len() as u32, s.to_bits(), 0];
-    dispatch_1d(SOURCE, entry, &[a.buffer()], &[y.buffer()], &params, y.len());
+    dispatch_1d(
+        SOURCE,
+        entry,
+        &[a.buffer()],
+        &[y.buffer()],
+        &params,
+        y.len(),
+    );
     y
 }
 

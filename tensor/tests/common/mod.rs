@@ -8,7 +8,9 @@ use tensor::{Device, Tensor};
 /// The device of this test binary: opened once (drivers have hung on opening many at a time).
 pub fn device() -> Device {
     static DEVICE: OnceLock<Device> = OnceLock::new();
-    DEVICE.get_or_init(|| Device::open(None).expect("tests need an adapter")).clone()
+    DEVICE
+        .get_or_init(|| Device::open(None).expect("tests need an adapter"))
+        .clone()
 }
 
 /// Numbers in [-1, 1), the same for the same seed.
@@ -31,12 +33,20 @@ pub fn random(seed: u64, shape: &[usize]) -> Tensor {
 
 /// Reads a tensor back as f64.
 pub fn host(t: &Tensor) -> Vec<f64> {
-    t.to_vec().expect("read-back").into_iter().map(f64::from).collect()
+    t.to_vec()
+        .expect("read-back")
+        .into_iter()
+        .map(f64::from)
+        .collect()
 }
 
 /// Element by element on the host.
 pub fn zip(a: &Tensor, b: &Tensor, f: impl Fn(f64, f64) -> f64) -> Vec<f64> {
-    host(a).into_iter().zip(host(b)).map(|(a, b)| f(a, b)).collect()
+    host(a)
+        .into_iter()
+        .zip(host(b))
+        .map(|(a, b)| f(a, b))
+        .collect()
 }
 
 /// Every element within `tolerance` of the expected, relative to the larger of 1 and its size.
@@ -46,6 +56,9 @@ pub fn assert_close(name: &str, got: &Tensor, expected: &[f64], tolerance: f64) 
     assert_eq!(got.len(), expected.len(), "{name}: length");
     for (i, (g, e)) in got.iter().zip(expected).enumerate() {
         let error = (g - e).abs() / e.abs().max(1.0);
-        assert!(error <= tolerance, "{name}[{i}]: got {g}, expected {e} (error {error:.1e})");
+        assert!(
+            error <= tolerance,
+            "{name}[{i}]: got {g}, expected {e} (error {error:.1e})"
+        );
     }
 }

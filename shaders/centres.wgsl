@@ -1,0 +1,79 @@
+// Token centres: the sums of their tokens, their refinement, and the initial ones.
+//
+// Bindings: x [B, N, C] f32; order [B, N] u32 (tokens sorted by owner) and starts [B, M, chunks]
+// u32 (counting_sort.wgsl: where each owner's tokens begin); centres [M, C] f32.
+// Grid: one invocation per element of the output, folded into two dimensions.
+
+struct Params { n: u32, batch: u32, tokens: u32, centres: u32, channels: u32, chunks: u32 }
+var<immediate> p: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> order: array<u32>;
+@group(0) @binding(2) var<storage, read> starts: array<u32>;
+@group(0) @binding(3) var<storage, read_write> partial: array<f32>;
+
+fn first_of(starts_at: u32, m: u32) -> u32 {
+    if m >= p.centres { return p.tokens; }
+    return starts[(starts_at * p.centres + m) * p.chunks];
+}
+
+// partial [B, PARTS, M, C]: part s of centre m's sum takes every PARTS-th of its tokens. Splitting
+// shares out a crowded centre's work and keeps the sum's error small; the column sum ends it.
+@compute @workgroup_size(WG)
+fn segment_partial(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
+                   @builtin(local_invocation_index) local: u32) {
+    let i = (id.y * groups.x + id.x) * WG + local;
+    if i >= p.n { return; }
+    let c = i % p.channels;
+    let m = i / p.channels % p.centres;
+    let part = i / (p.channels * p.centres) % PARTS;
+    let b = i / (p.channels * p.centres * PARTS);
+    let end = first_of(b, m + 1u);
+    var sum = 0.0;
+    for (var t = first_of(b, m) + part; t < end; t += PARTS) {
+        sum += x[(b * p.tokens + order[b * p.tokens + t]) * p.channels + c];
+    }
+    partial[i] = sum;
+}
+
+@group(0) @binding(0) var<storage, read> fresh: array<f32>;
+@group(0) @binding(1) var<storage, read> old: array<f32>;
+@group(0) @binding(3) var<storage, read_write> kept: array<f32>;
+
+// kept[m] = fresh[m], or old[m] where no image of the batch has a token of centre m.
+@compute @workgroup_size(WG)
+fn keep_empty(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
+              @builtin(local_invocation_index) local: u32) {
+    let i = (id.y * groups.x + id.x) * WG + local;
+    if i >= p.n { return; }
+    let m = i / p.channels;
+    var count = 0u;
+    for (var b = 0u; b < p.batch; b++) { count += first_of(b, m + 1u) - first_of(b, m); }
+    kept[i] = select(old[i], fresh[i], count > 0u);
+}
+
+@group(0) @binding(1) var<storage, read_write> pooled: array<f32>;
+
+// The initial centres: the tokens, with the last `pad` mirrored behind them, are cut into M equal
+// runs; each run's mean over the batch. pad = M − N mod M, a full M where M divides N.
+@compute @workgroup_size(WG)
+fn pool_tokens(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
+               @builtin(local_invocation_index) local: u32) {
+    let i = (id.y * groups.x + id.x) * WG + local;
+    if i >= p.n { return; }
+    let c = i % p.channels;
+    let run = p.tokens / p.centres + 1u;
+    let first = i / p.channels * run;
+    var mean = 0.0;
+    for (var b = 0u; b < p.batch; b++) {
+        var sum = 0.0;
+        for (var j = first; j < first + run; j++) {
+            // Mirrored, back and forth where there are fewer tokens than the pad.
+            let around = j % (2u * p.tokens);
+            let t = select(around, 2u * p.tokens - 1u - around, around >= p.tokens);
+            sum += x[(b * p.tokens + t) * p.channels + c];
+        }
+        mean += sum / f32(run);
+    }
+    pooled[i] = mean / f32(p.batch);
+}

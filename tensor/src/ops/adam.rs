@@ -1,0 +1,45 @@
+//! The optimiser's update: the one op that changes its arguments.
+
+use crate::Tensor;
+use crate::tensor::dispatch_1d;
+
+const SOURCE: &str = include_str!("../../../shaders/adam.wgsl");
+
+/// The settings of [`adam`], with torch.optim.Adam's names.
+#[derive(Debug, Clone, Copy)]
+pub struct AdamOptions {
+    /// Step size.
+    pub lr: f64,
+    /// Decay of the running mean of the gradient, and of its square.
+    pub betas: (f64, f64),
+    /// Added to the root of the second moment.
+    pub eps: f64,
+    /// L2 penalty: this times the parameter is added to its gradient.
+    pub weight_decay: f64,
+}
+
+/// Updates parameter `w` and moments `m`, `v` in place by gradient `g`, all of one shape.
+/// `step` counts from 1.
+#[track_caller]
+pub fn adam(w: &Tensor, g: &Tensor, m: &Tensor, v: &Tensor, step: u64, options: &AdamOptions) {
+    for t in [g, m, v] {
+        assert_eq!(t.shape(), w.shape(), "adam: shapes differ");
+    }
+    // The corrections need f64: 1 − 0.99 loses three digits in f32.
+    let (beta1, beta2) = options.betas;
+    let t = step as f64;
+    let settings = [
+        options.lr / (1.0 - beta1.powf(t)),
+        beta1,
+        beta2,
+        options.eps,
+        options.weight_decay,
+        1.0 - beta1,
+        1.0 - beta2,
+        1.0 / (1.0 - beta2.powf(t)).sqrt(),
+    ];
+    let mut params = vec![w.len() as u32];
+    params.extend(settings.map(|s| (s as f32).to_bits()));
+    let state = [w.buffer(), m.buffer(), v.buffer()];
+    dispatch_1d(SOURCE, "adam", &[g.buffer()], &state, &params, w.len());
+}

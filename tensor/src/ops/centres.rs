@@ -1,0 +1,183 @@
+//! Token centres: which centre owns a token, tokens sorted by owner, and the centres' refinement.
+
+use super::reduce::sum_rows;
+use super::unit::unit;
+use crate::pipeline::Kernel;
+use crate::record::grid;
+use crate::tensor::WG;
+use crate::{Device, Tensor};
+
+const NEAREST: &str = include_str!("../../../shaders/nearest_centre.wgsl");
+const SORT: &str = include_str!("../../../shaders/counting_sort.wgsl");
+const CENTRES: &str = include_str!("../../../shaders/centres.wgsl");
+const CHUNK: usize = 256; // tokens sorted by one invocation
+const PARTS: usize = 16; // invocations that share the sum of one centre
+
+/// Tokens sorted by owner, and back.
+#[derive(Clone)]
+pub struct SortedTokens {
+    /// [B, N]: the token at each place.
+    pub order: Tensor<u32>,
+    /// [B, N]: the place of each token.
+    pub inverse: Tensor<u32>,
+    /// [B, M, chunks]: the first place of each owner's tokens of each chunk.
+    starts: Tensor<u32>,
+}
+
+/// For every token the centre of largest inner product, the lowest on ties.
+/// `x` [B, N, C] and `centres` [M, C] have rows of unit length → [B, N].
+#[track_caller]
+pub fn nearest_centre(x: &Tensor, centres: &Tensor) -> Tensor<u32> {
+    let (tokens, c) = (x.rows(), x.channels());
+    assert_eq!(
+        centres.channels(),
+        c,
+        "nearest_centre: {:?}, {:?}",
+        x.shape(),
+        centres.shape()
+    );
+    let owner = Tensor::uninit(x.device(), &x.shape()[..x.shape().len() - 1]);
+    let (r, wg) = if x.device().is_software() {
+        (8, 8)
+    } else {
+        (1, WG)
+    };
+    let constants = &[("C", c as u32), ("R", r as u32), ("WG", wg as u32)];
+    let kernel = Kernel {
+        source: NEAREST,
+        entry: "nearest_centre",
+        constants,
+    };
+    let params = [tokens as u32, centres.rows() as u32];
+    let inputs = [x.buffer(), centres.buffer()];
+    let groups = grid(tokens.div_ceil(r * wg));
+    x.device()
+        .dispatch(&kernel, &inputs, &[owner.buffer()], &params, groups);
+    owner
+}
+
+/// Sorts the tokens of every image by owner; the sort is stable. `owner` [B, N], below `centres`.
+#[track_caller]
+pub fn counting_sort(owner: &Tensor<u32>, centres: usize) -> SortedTokens {
+    let &[batch, tokens] = owner.shape() else {
+        panic!("counting_sort: owner {:?} is not [B, N]", owner.shape())
+    };
+    let device = owner.device();
+    let chunks = tokens.div_ceil(CHUNK);
+    let lists = batch * centres * chunks;
+    let starts = Tensor::<u32>::uninit(device, &[batch, centres, chunks]);
+    let order = Tensor::uninit(device, &[batch, tokens]);
+    let inverse = Tensor::uninit(device, &[batch, tokens]);
+    let params = [tokens, centres, chunks, lists].map(|v| v as u32);
+    let run = |entry, inputs: &[_], outputs: &[_], groups| {
+        let constants = &[("WG", WG as u32), ("CHUNK", CHUNK as u32)];
+        device.dispatch(
+            &Kernel {
+                source: SORT,
+                entry,
+                constants,
+            },
+            inputs,
+            outputs,
+            &params,
+            groups,
+        )
+    };
+    let per_list = grid(lists.div_ceil(WG));
+    run(
+        "sort_count",
+        &[owner.buffer()],
+        &[starts.buffer()],
+        per_list,
+    );
+    run("sort_scan", &[], &[starts.buffer()], [batch, 1, 1]);
+    let inputs = [owner.buffer(), starts.buffer()];
+    run(
+        "sort_place",
+        &inputs,
+        &[order.buffer(), inverse.buffer()],
+        per_list,
+    );
+    SortedTokens {
+        order,
+        inverse,
+        starts,
+    }
+}
+
+/// Runs a kernel of centres.wgsl: one invocation per element of `out`.
+fn run(
+    entry: &'static str,
+    inputs: &[&crate::device::Buffer],
+    out: &Tensor,
+    sizes: [usize; 4], // batch, tokens, centres, chunks
+) {
+    let [batch, tokens, centres, chunks] = sizes;
+    let params = [out.len(), batch, tokens, centres, out.channels(), chunks].map(|v| v as u32);
+    let constants = &[("WG", WG as u32), ("PARTS", PARTS as u32)];
+    let kernel = Kernel {
+        source: CENTRES,
+        entry,
+        constants,
+    };
+    let device: &Device = out.device();
+    device.dispatch(
+        &kernel,
+        inputs,
+        &[out.buffer()],
+        &params,
+        grid(out.len().div_ceil(WG)),
+    );
+}
+
+/// The sums of each centre's tokens over the whole batch: `x` [B, N, C] → [M, C].
+#[track_caller]
+pub fn centre_sums(x: &Tensor, sorted: &SortedTokens) -> Tensor {
+    let (batch, tokens) = (sorted.order.shape()[0], sorted.order.shape()[1]);
+    assert_eq!(x.rows(), batch * tokens, "centre_sums: x {:?}", x.shape());
+    let (centres, chunks) = (sorted.starts.shape()[1], sorted.starts.shape()[2]);
+    let c = x.channels();
+    let partial = Tensor::uninit(x.device(), &[batch * PARTS, centres, c]);
+    let inputs = [x.buffer(), sorted.order.buffer(), sorted.starts.buffer()];
+    run(
+        "segment_partial",
+        &inputs,
+        &partial,
+        [batch, tokens, centres, chunks],
+    );
+    sum_rows(&partial.reshape(&[batch * PARTS, centres * c])).reshape(&[centres, c])
+}
+
+/// One refinement: each centre becomes the unit of the sum of its tokens; one that owns nothing
+/// stays. `x` [B, N, C] and `centres` [M, C] have rows of unit length.
+/// Returns the new centres [M, C], the sums [M, C], and the owners [B, N] it went by.
+#[track_caller]
+pub fn refine_centres(x: &Tensor, centres: &Tensor) -> (Tensor, Tensor, Tensor<u32>) {
+    let owner = nearest_centre(x, centres);
+    let sorted = counting_sort(&owner, centres.rows());
+    let sums = centre_sums(x, &sorted);
+    let fresh = unit(&sums);
+    let kept = Tensor::uninit(x.device(), centres.shape());
+    let (batch, tokens) = (owner.shape()[0], owner.shape()[1]);
+    let sizes = [batch, tokens, centres.rows(), sorted.starts.shape()[2]];
+    let inputs = [fresh.buffer(), centres.buffer(), sorted.starts.buffer()];
+    run("keep_empty", &inputs, &kept, sizes);
+    (kept, sums, owner)
+}
+
+/// The initial centres: the token sequence, its end mirrored up to a multiple of M (by a full M
+/// where M divides N), cut into M runs; the mean of each over the batch. `x` [B, N, C] → [M, C].
+#[track_caller]
+pub fn pool_tokens(x: &Tensor, centres: usize) -> Tensor {
+    let &[batch, tokens, c] = x.shape() else {
+        panic!("pool_tokens: x {:?}", x.shape())
+    };
+    let pooled = Tensor::uninit(x.device(), &[centres, c]);
+    run(
+        "pool_tokens",
+        &[x.buffer()],
+        &pooled,
+        [batch, tokens, centres, 1],
+    );
+    pooled
+}

@@ -1,0 +1,71 @@
+//! Layer normalisation over the channels.
+
+use super::reduce::sum_rows;
+use crate::Tensor;
+use crate::pipeline::Kernel;
+use crate::record::grid;
+use crate::tensor::WG;
+
+const SOURCE: &str = include_str!("../../../shaders/layer_norm.wgsl");
+const BACKWARD: &str = include_str!("../../../shaders/layer_norm_backward.wgsl");
+
+/// `(x − mean)/√(variance + eps)·w + b` over the last axis: `x` [.., C], `w` and `b` [C].
+/// Returns the result [.., C] and the rows' (mean, 1/√…) [rows, 2] for the backward pass.
+#[track_caller]
+pub fn layer_norm(x: &Tensor, w: &Tensor, b: &Tensor, eps: f32) -> (Tensor, Tensor) {
+    let (c, rows) = (x.channels(), x.rows());
+    assert!(
+        w.len() == c && b.len() == c,
+        "layer_norm: x {:?}, w {:?}",
+        x.shape(),
+        w.shape()
+    );
+    let y = Tensor::uninit(x.device(), x.shape());
+    let stats = Tensor::uninit(x.device(), &[rows, 2]);
+    let (r, wg) = if x.device().is_software() {
+        (4, 8)
+    } else {
+        (1, WG)
+    };
+    let kernel = Kernel {
+        source: SOURCE,
+        entry: "layer_norm",
+        constants: &[("C", c as u32), ("R", r as u32), ("WG", wg as u32)],
+    };
+    let params = [rows as u32, eps.to_bits()];
+    let inputs = [x.buffer(), w.buffer(), b.buffer()];
+    let outputs = [y.buffer(), stats.buffer()];
+    x.device().dispatch(
+        &kernel,
+        &inputs,
+        &outputs,
+        &params,
+        grid(rows.div_ceil(r * wg)),
+    );
+    (y, stats)
+}
+
+/// The gradients (dx [.., C], dw [C], db [C]), with `stats` from the forward pass.
+#[track_caller]
+pub fn layer_norm_backward(
+    x: &Tensor,
+    w: &Tensor,
+    stats: &Tensor,
+    dy: &Tensor,
+) -> (Tensor, Tensor, Tensor) {
+    assert_eq!(x.shape(), dy.shape(), "layer_norm_backward: shapes differ");
+    let (c, rows) = (x.channels(), x.rows());
+    let dx = Tensor::uninit(x.device(), x.shape());
+    let dy_n = Tensor::uninit(x.device(), &[rows, c]);
+    let kernel = Kernel {
+        source: BACKWARD,
+        entry: "layer_norm_backward",
+        constants: &[("C", c as u32), ("WG", WG as u32)],
+    };
+    let inputs = [x.buffer(), dy.buffer(), w.buffer(), stats.buffer()];
+    let outputs = [dx.buffer(), dy_n.buffer()];
+    let groups = grid(rows.div_ceil(WG));
+    x.device()
+        .dispatch(&kernel, &inputs, &outputs, &[rows as u32], groups);
+    (dx, sum_rows(&dy_n), sum_rows(dy))
+}

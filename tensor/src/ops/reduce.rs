@@ -1,0 +1,96 @@
+//! Sums in a fixed order, and the L1 loss made of one.
+
+use crate::Tensor;
+use crate::pipeline::Kernel;
+use crate::record::grid;
+use crate::tensor::{WG, dispatch_1d};
+
+const SOURCE: &str = include_str!("../../../shaders/reduce.wgsl");
+const L1: &str = include_str!("../../../shaders/l1_loss.wgsl");
+const CHUNK: usize = 32; // rows added up by one invocation
+
+const CONSTANTS: &[(&str, u32)] = &[("WG", WG as u32), ("CHUNK", CHUNK as u32)];
+
+/// The sum over all rows: [.., C] → [C].
+pub fn sum_rows(x: &Tensor) -> Tensor {
+    let (mut rows, columns) = (x.rows(), x.channels());
+    let mut x = x.clone();
+    while rows > 1 {
+        let chunks = rows.div_ceil(CHUNK);
+        let y = Tensor::uninit(x.device(), &[chunks, columns]);
+        let kernel = Kernel {
+            source: SOURCE,
+            entry: "sum_rows",
+            constants: CONSTANTS,
+        };
+        let params = [chunks * columns, rows, columns].map(|v| v as u32);
+        let groups = grid((chunks * columns).div_ceil(WG));
+        x.device()
+            .dispatch(&kernel, &[x.buffer()], &[y.buffer()], &params, groups);
+        (x, rows) = (y, chunks);
+    }
+    x.reshape(&[columns])
+}
+
+/// A row repeated: [.., C] of one row → [rows, C]. The derivative of [`sum_rows`].
+#[track_caller]
+pub fn broadcast_rows(x: &Tensor, rows: usize) -> Tensor {
+    assert_eq!(
+        x.rows(),
+        1,
+        "broadcast_rows: {:?} has several rows",
+        x.shape()
+    );
+    let columns = x.channels();
+    let y = Tensor::uninit(x.device(), &[rows, columns]);
+    let kernel = Kernel {
+        source: SOURCE,
+        entry: "broadcast_rows",
+        constants: CONSTANTS,
+    };
+    let params = [y.len(), rows, columns].map(|v| v as u32);
+    let groups = grid(y.len().div_ceil(WG));
+    x.device()
+        .dispatch(&kernel, &[x.buffer()], &[y.buffer()], &params, groups);
+    y
+}
+
+/// The sum of all elements: [..] → [1].
+pub fn sum(x: &Tensor) -> Tensor {
+    sum_rows(&x.reshape(&[x.len(), 1]))
+}
+
+/// `mean |a − b|` → [1].
+#[track_caller]
+pub fn l1_loss(a: &Tensor, b: &Tensor) -> Tensor {
+    assert_eq!(a.shape(), b.shape(), "l1_loss: shapes differ");
+    let y = Tensor::uninit(a.device(), a.shape());
+    let params = [a.len() as u32, 0];
+    dispatch_1d(
+        L1,
+        "abs_difference",
+        &[a.buffer(), b.buffer()],
+        &[y.buffer()],
+        &params,
+        a.len(),
+    );
+    super::scale(&sum(&y), 1.0 / a.len() as f32)
+}
+
+/// `da = sign(a − b)·dy / n`, with `dy` [1]; `db` is its negative.
+#[track_caller]
+pub fn l1_loss_backward(a: &Tensor, b: &Tensor, dy: &Tensor) -> Tensor {
+    assert_eq!(dy.len(), 1, "l1_loss_backward: dy {:?}", dy.shape());
+    let da = Tensor::uninit(a.device(), a.shape());
+    let params = [a.len() as u32, (1.0 / a.len() as f32).to_bits()];
+    let inputs = [a.buffer(), b.buffer(), dy.buffer()];
+    dispatch_1d(
+        L1,
+        "l1_loss_backward",
+        &inputs,
+        &[da.buffer()],
+        &params,
+        a.len(),
+    );
+    da
+}
