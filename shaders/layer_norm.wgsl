@@ -21,6 +21,7 @@ fn layer_norm(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups:
               @builtin(local_invocation_index) local: u32) {
     let first = (id.y * groups.x + id.x) * (WG * R) + local;
     if first >= p.rows { return; }
+    // Rows beyond the end repeat the last one; only their stores are left out.
     var value: array<array<f32, C>, R>;
     var rstd: array<f32, R>;
     for (var r = 0u; r < R; r++) {
@@ -37,15 +38,17 @@ fn layer_norm(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups:
             variance += value[r][c] * value[r][c];
         }
         rstd[r] = 1.0 / sqrt(variance / f32(C) + p.eps);
-        stats[row * 2u] = mean;
-        stats[row * 2u + 1u] = rstd[r];
+        if first + r * WG < p.rows {
+            stats[row * 2u] = mean;
+            stats[row * 2u + 1u] = rstd[r];
+        }
     }
     for (var c = 0u; c < C; c++) {
         let weight = w[c];
         let bias = b[c];
         for (var r = 0u; r < R; r++) {
-            let row = min(first + r * WG, p.rows - 1u);
-            y[row * C + c] = value[r][c] * rstd[r] * weight + bias;
+            let row = first + r * WG;
+            if row < p.rows { y[row * C + c] = value[r][c] * rstd[r] * weight + bias; }
         }
     }
 }

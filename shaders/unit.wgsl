@@ -45,7 +45,7 @@ fn unit_backward(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) grou
         inner += value[c] * upstream[c];
     }
     let length = max(sqrt(square), EPS);
-    let along = select(0.0, inner / square, sqrt(square) > EPS);
+    let along = select(0.0, inner, length > EPS) / (length * length);
     for (var c = 0u; c < C; c++) {
         dx[row * C + c] = (upstream[c] - value[c] * along) / length;
     }

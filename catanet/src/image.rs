@@ -5,7 +5,9 @@ use std::io::{self, Cursor};
 use std::path::Path;
 
 use ::image::metadata::Orientation;
-use ::image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, ImageError, ImageReader};
+use ::image::{
+    DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, ImageError, ImageReader,
+};
 
 use crate::error::{Error, Result};
 
@@ -27,8 +29,17 @@ impl Image {
     /// When `data` has another length.
     #[track_caller]
     pub fn new(width: usize, height: usize, data: Vec<u8>) -> Self {
-        assert_eq!(data.len(), width * height * 3, "Image::new: {} bytes for {width}×{height}×3", data.len());
-        Self { width, height, data }
+        assert_eq!(
+            data.len(),
+            width * height * 3,
+            "Image::new: {} bytes for {width}×{height}×3",
+            data.len()
+        );
+        Self {
+            width,
+            height,
+            data,
+        }
     }
 
     /// Reads PNG, JPEG, WebP, BMP or TIFF (told apart by content, not by name).
@@ -40,9 +51,16 @@ impl Image {
     /// [`Error::UnreadableImage`], naming the file.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let decoded = decode(path).map_err(|source| Error::UnreadableImage { path: path.to_owned(), source })?;
+        let decoded = decode(path).map_err(|source| Error::UnreadableImage {
+            path: path.to_owned(),
+            source,
+        })?;
         let rgb = decoded.into_rgb8();
-        Ok(Self::new(rgb.width() as usize, rgb.height() as usize, rgb.into_raw()))
+        Ok(Self::new(
+            rgb.width() as usize,
+            rgb.height() as usize,
+            rgb.into_raw(),
+        ))
     }
 
     /// Width and height as the file's header states them: cheap, nothing is decoded (or turned by EXIF).
@@ -51,8 +69,15 @@ impl Image {
     /// [`Error::UnreadableImage`], naming the file.
     pub fn size_on_disk(path: impl AsRef<Path>) -> Result<(usize, usize)> {
         let path = path.as_ref();
-        let size = || ImageReader::open(path)?.with_guessed_format()?.into_dimensions();
-        let (width, height) = size().map_err(|source| Error::UnreadableImage { path: path.to_owned(), source })?;
+        let size = || {
+            ImageReader::open(path)?
+                .with_guessed_format()?
+                .into_dimensions()
+        };
+        let (width, height) = size().map_err(|source| Error::UnreadableImage {
+            path: path.to_owned(),
+            source,
+        })?;
         Ok((width as usize, height as usize))
     }
 
@@ -64,14 +89,22 @@ impl Image {
         let path = path.as_ref();
         self.encode_png()
             .and_then(|png| replace_file(path, &png))
-            .map_err(|source| Error::UnwritableFile { path: path.to_owned(), source })
+            .map_err(|source| Error::UnwritableFile {
+                path: path.to_owned(),
+                source,
+            })
     }
 
     fn encode_png(&self) -> io::Result<Vec<u8>> {
         let side = |n: usize| u32::try_from(n).map_err(io::Error::other);
         let mut png = Cursor::new(Vec::new());
         ::image::codecs::png::PngEncoder::new(&mut png)
-            .write_image(&self.data, side(self.width)?, side(self.height)?, ExtendedColorType::Rgb8)
+            .write_image(
+                &self.data,
+                side(self.width)?,
+                side(self.height)?,
+                ExtendedColorType::Rgb8,
+            )
             .map_err(io::Error::other)?;
         Ok(png.into_inner())
     }
@@ -89,13 +122,21 @@ impl Image {
             self.height
         );
         let row = |y: usize| &self.data[(y * self.width + x) * 3..][..width * 3];
-        Self { width, height, data: (y..y + height).flat_map(row).copied().collect() }
+        Self {
+            width,
+            height,
+            data: (y..y + height).flat_map(row).copied().collect(),
+        }
     }
 
     /// The image with the right and bottom cut so that `scale` divides both sides.
     pub fn modcrop(self, scale: usize) -> Self {
         let (width, height) = (self.width / scale * scale, self.height / scale * scale);
-        if (width, height) == (self.width, self.height) { self } else { self.crop(0, 0, width, height) }
+        if (width, height) == (self.width, self.height) {
+            self
+        } else {
+            self.crop(0, 0, width, height)
+        }
     }
 
     /// The pixels as v / 255, `[H, W, 3]`.
@@ -117,12 +158,18 @@ impl Image {
     /// The image flipped and transposed.
     pub fn transformed(&self, symmetry: Symmetry) -> Self {
         let (height, width) = symmetry.size(self.height, self.width);
-        Self { width, height, data: symmetry.apply(&self.data, self.height, self.width, 3) }
+        Self {
+            width,
+            height,
+            data: symmetry.apply(&self.data, self.height, self.width, 3),
+        }
     }
 }
 
 fn decode(path: &Path) -> std::result::Result<DynamicImage, ImageError> {
-    let mut decoder = ImageReader::open(path)?.with_guessed_format()?.into_decoder()?;
+    let mut decoder = ImageReader::open(path)?
+        .with_guessed_format()?
+        .into_decoder()?;
     // A broken EXIF block is no reason to refuse the pixels.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut image = DynamicImage::from_decoder(decoder)?;
@@ -132,8 +179,14 @@ fn decode(path: &Path) -> std::result::Result<DynamicImage, ImageError> {
 
 /// Writes `bytes` to a temporary name in the folder of `path` and renames it to `path`.
 fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let name = path.file_name().ok_or_else(|| io::Error::other("the path has no file name"))?;
-    let beside = path.with_file_name(format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id()));
+    let name = path
+        .file_name()
+        .ok_or_else(|| io::Error::other("the path has no file name"))?;
+    let beside = path.with_file_name(format!(
+        ".{}.{}.tmp",
+        name.to_string_lossy(),
+        std::process::id()
+    ));
     let written = fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, path));
     if written.is_err() {
         // The first error is the one to report; the temporary file may not even exist.
@@ -156,10 +209,18 @@ pub struct Symmetry {
 impl Symmetry {
     /// All eight, the identity first.
     pub const ALL: [Self; 8] = {
-        let mut all = [Self { flip_x: false, flip_y: false, transpose: false }; 8];
+        let mut all = [Self {
+            flip_x: false,
+            flip_y: false,
+            transpose: false,
+        }; 8];
         let mut i = 0;
         while i < 8 {
-            all[i] = Self { flip_x: i & 1 != 0, flip_y: i & 2 != 0, transpose: i & 4 != 0 };
+            all[i] = Self {
+                flip_x: i & 1 != 0,
+                flip_y: i & 2 != 0,
+                transpose: i & 4 != 0,
+            };
             i += 1;
         }
         all
@@ -167,12 +228,24 @@ impl Symmetry {
 
     /// The symmetry that undoes this one: a flip seen from behind the transpose is along the other axis.
     pub fn inverse(self) -> Self {
-        if self.transpose { Self { flip_x: self.flip_y, flip_y: self.flip_x, transpose: true } } else { self }
+        if self.transpose {
+            Self {
+                flip_x: self.flip_y,
+                flip_y: self.flip_x,
+                transpose: true,
+            }
+        } else {
+            self
+        }
     }
 
     /// (height, width) of what [`apply`](Self::apply) returns.
     pub fn size(self, height: usize, width: usize) -> (usize, usize) {
-        if self.transpose { (width, height) } else { (height, width) }
+        if self.transpose {
+            (width, height)
+        } else {
+            (height, width)
+        }
     }
 
     /// `pixels` `[height, width, channels]` flipped and transposed, of the size that [`size`](Self::size) tells.
@@ -180,13 +253,27 @@ impl Symmetry {
     /// # Panics
     /// When `pixels` has another length.
     #[track_caller]
-    pub fn apply<T: Copy>(self, pixels: &[T], height: usize, width: usize, channels: usize) -> Vec<T> {
-        assert_eq!(pixels.len(), height * width * channels, "Symmetry::apply: not [{height}, {width}, {channels}]");
+    pub fn apply<T: Copy>(
+        self,
+        pixels: &[T],
+        height: usize,
+        width: usize,
+        channels: usize,
+    ) -> Vec<T> {
+        assert_eq!(
+            pixels.len(),
+            height * width * channels,
+            "Symmetry::apply: not [{height}, {width}, {channels}]"
+        );
         let (rows, columns) = self.size(height, width);
         let mut out = Vec::with_capacity(pixels.len());
         for row in 0..rows {
             for column in 0..columns {
-                let (y, x) = if self.transpose { (column, row) } else { (row, column) };
+                let (y, x) = if self.transpose {
+                    (column, row)
+                } else {
+                    (row, column)
+                };
                 let y = if self.flip_y { height - 1 - y } else { y };
                 let x = if self.flip_x { width - 1 - x } else { x };
                 out.extend_from_slice(&pixels[(y * width + x) * channels..][..channels]);
@@ -197,4 +284,4 @@ impl Symmetry {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -26,7 +26,12 @@ pub fn imresize(image: &Image, scale: f64) -> Image {
 /// When `scale` does not divide both sides (see [`Image::modcrop`]), or the image is empty.
 #[track_caller]
 pub fn downscale(image: &Image, scale: usize) -> Image {
-    downscale_region(image, scale, 0..image.width / scale, 0..image.height / scale)
+    downscale_region(
+        image,
+        scale,
+        0..image.width / scale,
+        0..image.height / scale,
+    )
 }
 
 /// The columns `x` and rows `y` of [`downscale`]`(image, scale)`, to the last bit, at the cost of that part alone.
@@ -62,7 +67,10 @@ pub fn upscale(image: &Image, scale: usize) -> Image {
 /// Columns `x` and rows `y` of the resized image.
 #[track_caller]
 fn region(image: &Image, scale: f64, x: Range<usize>, y: Range<usize>) -> Image {
-    assert!(image.width > 0 && image.height > 0, "imresize: the image is empty");
+    assert!(
+        image.width > 0 && image.height > 0,
+        "imresize: the image is empty"
+    );
     let (width, height) = (x.len(), y.len());
     let across = Contributions::new(image.width, scale, x);
     let down = Contributions::new(image.height, scale, y);
@@ -124,13 +132,20 @@ impl Contributions {
             weight[at..].iter_mut().for_each(|w| *w /= sum);
             index.extend((0..taps as i64).map(|t| mirror(left as i64 + t - 1, n)));
         }
-        Self { taps, index, weight }
+        Self {
+            taps,
+            index,
+            weight,
+        }
     }
 
     /// (input sample, weight) of one output, weights of zero left out.
     fn of(&self, output: usize) -> impl Iterator<Item = (usize, f64)> {
         let at = output * self.taps..(output + 1) * self.taps;
-        let pairs = self.index[at.clone()].iter().copied().zip(self.weight[at].iter().copied());
+        let pairs = self.index[at.clone()]
+            .iter()
+            .copied()
+            .zip(self.weight[at].iter().copied());
         pairs.filter(|&(_, weight)| weight != 0.0)
     }
 

@@ -28,7 +28,13 @@ impl Quality {
     /// # Panics
     /// When a slice has another length.
     #[track_caller]
-    pub fn of(output: &[f32], reference: &[f32], height: usize, width: usize, border: usize) -> Option<Self> {
+    pub fn of(
+        output: &[f32],
+        reference: &[f32],
+        height: usize,
+        width: usize,
+        border: usize,
+    ) -> Option<Self> {
         let rounded = Image::from_f32(output, width, height).to_f32();
         Some(Self {
             psnr: psnr_y(output, reference, height, width, border)?,
@@ -58,8 +64,15 @@ impl Quality {
 /// When a slice has another length.
 #[track_caller]
 pub fn psnr_y(a: &[f32], b: &[f32], height: usize, width: usize, border: usize) -> Option<f64> {
-    let (a, b) = (Luma::new(a, height, width, border)?, Luma::new(b, height, width, border)?);
-    let squares: f64 = a.y.iter().zip(&b.y).map(|(a, b)| ((a - b) / 255.0).powi(2)).sum();
+    let (a, b) = (
+        Luma::new(a, height, width, border)?,
+        Luma::new(b, height, width, border)?,
+    );
+    let squares: f64 =
+        a.y.iter()
+            .zip(&b.y)
+            .map(|(a, b)| ((a - b) / 255.0).powi(2))
+            .sum();
     Some(-10.0 * (squares / a.y.len() as f64 + 1e-8).log10())
 }
 
@@ -70,8 +83,14 @@ pub fn psnr_y(a: &[f32], b: &[f32], height: usize, width: usize, border: usize) 
 /// When a slice has another length.
 #[track_caller]
 pub fn ssim_y(a: &[f32], b: &[f32], height: usize, width: usize, border: usize) -> Option<f64> {
-    let (a, b) = (Luma::new(a, height, width, border)?, Luma::new(b, height, width, border)?);
-    let (rows, columns) = (a.height.checked_sub(WINDOW - 1)?, a.width.checked_sub(WINDOW - 1)?);
+    let (a, b) = (
+        Luma::new(a, height, width, border)?,
+        Luma::new(b, height, width, border)?,
+    );
+    let (rows, columns) = (
+        a.height.checked_sub(WINDOW - 1)?,
+        a.width.checked_sub(WINDOW - 1)?,
+    );
     if rows == 0 || columns == 0 {
         return None;
     }
@@ -95,9 +114,17 @@ fn ssim_sum(a: &Luma, b: &Luma, top: usize, rows: usize, columns: usize) -> f64 
     let window = gaussian();
     let mut across = Vec::with_capacity((rows + WINDOW - 1) * columns); // [rows + 10, columns] of 5 moments
     for row in top..top + rows + WINDOW - 1 {
-        let moments: Vec<[f64; 5]> =
-            a.row(row).iter().zip(b.row(row)).map(|(&a, &b)| [a, b, a * a, b * b, a * b]).collect();
-        across.extend(moments.windows(WINDOW).map(|run| weighted(&window, run.iter())));
+        let moments: Vec<[f64; 5]> = a
+            .row(row)
+            .iter()
+            .zip(b.row(row))
+            .map(|(&a, &b)| [a, b, a * a, b * b, a * b])
+            .collect();
+        across.extend(
+            moments
+                .windows(WINDOW)
+                .map(|run| weighted(&window, run.iter())),
+        );
     }
     let mut sum = 0.0;
     for row in 0..rows {
@@ -105,7 +132,8 @@ fn ssim_sum(a: &Luma, b: &Luma, top: usize, rows: usize, columns: usize) -> f64 
             let down = across[row * columns + column..].iter().step_by(columns);
             let [ma, mb, aa, bb, ab] = weighted(&window, down);
             let (va, vb, cov) = (aa - ma * ma, bb - mb * mb, ab - ma * mb);
-            sum += (2.0 * ma * mb + C1) * (2.0 * cov + C2) / ((ma * ma + mb * mb + C1) * (va + vb + C2));
+            sum += (2.0 * ma * mb + C1) * (2.0 * cov + C2)
+                / ((ma * ma + mb * mb + C1) * (va + vb + C2));
         }
     }
     sum
@@ -122,7 +150,8 @@ fn weighted<'a>(window: &[f64; WINDOW], values: impl Iterator<Item = &'a [f64; 5
 }
 
 fn gaussian() -> [f64; WINDOW] {
-    let g: [f64; WINDOW] = std::array::from_fn(|i| (-((i as f64 - 5.0).powi(2)) / (2.0 * 1.5 * 1.5)).exp());
+    let g: [f64; WINDOW] =
+        std::array::from_fn(|i| (-((i as f64 - 5.0).powi(2)) / (2.0 * 1.5 * 1.5)).exp());
     let sum: f64 = g.iter().sum();
     g.map(|v| v / sum)
 }
@@ -137,15 +166,28 @@ struct Luma {
 impl Luma {
     #[track_caller]
     fn new(rgb: &[f32], height: usize, width: usize, border: usize) -> Option<Self> {
-        assert_eq!(rgb.len(), height * width * 3, "metrics: {} values for [{height}, {width}, 3]", rgb.len());
-        let (h, w) = (height.checked_sub(2 * border)?, width.checked_sub(2 * border)?);
+        assert_eq!(
+            rgb.len(),
+            height * width * 3,
+            "metrics: {} values for [{height}, {width}, 3]",
+            rgb.len()
+        );
+        let (h, w) = (
+            height.checked_sub(2 * border)?,
+            width.checked_sub(2 * border)?,
+        );
         if h == 0 || w == 0 {
             return None;
         }
         let row = |y: usize| rgb[(y * width + border) * 3..][..w * 3].chunks_exact(3);
-        let luma =
-            |p: &[f32]| 65.481 * f64::from(p[0]) + 128.553 * f64::from(p[1]) + 24.966 * f64::from(p[2]) + 16.0;
-        Some(Self { height: h, width: w, y: (border..border + h).flat_map(row).map(luma).collect() })
+        let luma = |p: &[f32]| {
+            65.481 * f64::from(p[0]) + 128.553 * f64::from(p[1]) + 24.966 * f64::from(p[2]) + 16.0
+        };
+        Some(Self {
+            height: h,
+            width: w,
+            y: (border..border + h).flat_map(row).map(luma).collect(),
+        })
     }
 
     fn row(&self, y: usize) -> &[f64] {

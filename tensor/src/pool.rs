@@ -50,7 +50,7 @@ mod tests {
     fn size_classes_hold_the_request_and_waste_at_most_an_eighth() {
         for bytes in (1..100_000).chain([1 << 27, (1 << 27) + 1]) {
             let class = size_class(bytes);
-            assert!(class >= bytes && class % 4 == 0);
+            assert!(class >= bytes && class.is_multiple_of(4));
             assert!(class <= bytes + (bytes / 8).max(256), "{bytes} → {class}");
             assert_eq!(size_class(class), class);
         }

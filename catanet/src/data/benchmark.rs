@@ -36,7 +36,11 @@ pub struct BenchmarkSet {
 #[derive(Clone, Debug)]
 enum Images {
     Files(Vec<PathBuf>),
-    DeadLeaves { count: usize, size: usize, seed: u64 },
+    DeadLeaves {
+        count: usize,
+        size: usize,
+        seed: u64,
+    },
 }
 
 impl BenchmarkSet {
@@ -66,13 +70,27 @@ impl BenchmarkSet {
             Images::Files(files) => {
                 let lr = low_resolution_file(&files[i], scale);
                 let (hr, lr) = load_pair(&files[i], lr.as_deref(), scale)?;
-                (files[i].file_stem().unwrap_or_default().to_string_lossy().into_owned(), hr, lr)
+                (
+                    files[i]
+                        .file_stem()
+                        .unwrap_or_default()
+                        .to_string_lossy()
+                        .into_owned(),
+                    hr,
+                    lr,
+                )
             }
-            Images::DeadLeaves { size, seed, .. } => {
-                (format!("leaves_{:03}", i + 1), scene(*seed, i as u64, *size, *size).modcrop(scale), None)
-            }
+            Images::DeadLeaves { size, seed, .. } => (
+                format!("leaves_{:03}", i + 1),
+                scene(*seed, i as u64, *size, *size).modcrop(scale),
+                None,
+            ),
         };
-        Ok(Pair { name, lr: lr.unwrap_or_else(|| downscale(&hr, scale)), hr })
+        Ok(Pair {
+            name,
+            lr: lr.unwrap_or_else(|| downscale(&hr, scale)),
+            hr,
+        })
     }
 }
 
@@ -81,7 +99,10 @@ impl BenchmarkSet {
 /// # Panics
 /// From [`pairs`](BenchmarkSet::pairs), when `size` is below the scale.
 pub fn dead_leaves_set(count: usize, size: usize, seed: u64) -> BenchmarkSet {
-    BenchmarkSet { name: "DeadLeaves".into(), images: Images::DeadLeaves { count, size, seed } }
+    BenchmarkSet {
+        name: "DeadLeaves".into(),
+        images: Images::DeadLeaves { count, size, seed },
+    }
 }
 
 /// The sets under `root` (folders with `HR/` in them, or `root` itself), in the customary order.
@@ -95,14 +116,24 @@ pub fn find_sets(root: &Path) -> Result<Vec<BenchmarkSet>> {
     }
     folders.retain(|folder| folder.join("HR").is_dir());
     if folders.is_empty() {
-        return Err(Error::NoSets { path: root.to_owned() });
+        return Err(Error::NoSets {
+            path: root.to_owned(),
+        });
     }
     let open = |folder: PathBuf| {
-        Ok(BenchmarkSet { name: folder_name(&folder), images: Images::Files(images_in(&folder.join("HR"))?) })
+        Ok(BenchmarkSet {
+            name: folder_name(&folder),
+            images: Images::Files(images_in(&folder.join("HR"))?),
+        })
     };
     let mut sets = folders.into_iter().map(open).collect::<Result<Vec<_>>>()?;
     // The sort is stable and the folders come by name.
-    sets.sort_by_key(|set| ORDER.iter().position(|name| same_set(name, &set.name)).unwrap_or(ORDER.len()));
+    sets.sort_by_key(|set| {
+        ORDER
+            .iter()
+            .position(|name| same_set(name, &set.name))
+            .unwrap_or(ORDER.len())
+    });
     Ok(sets)
 }
 
@@ -111,10 +142,21 @@ pub fn find_sets(root: &Path) -> Result<Vec<BenchmarkSet>> {
 /// # Errors
 /// A name that no set has; the error lists those that exist.
 pub fn select_sets(sets: Vec<BenchmarkSet>, names: &[String]) -> Result<Vec<BenchmarkSet>> {
-    let wanted = |set: &BenchmarkSet| names.is_empty() || names.iter().any(|name| same_set(name, &set.name));
-    if let Some(name) = names.iter().find(|name| !sets.iter().any(|set| same_set(name, &set.name))) {
-        let available = sets.iter().map(|set| set.name.as_str()).collect::<Vec<_>>().join(", ");
-        return Err(Error::UnknownSet { name: name.clone(), available });
+    let wanted =
+        |set: &BenchmarkSet| names.is_empty() || names.iter().any(|name| same_set(name, &set.name));
+    if let Some(name) = names
+        .iter()
+        .find(|name| !sets.iter().any(|set| same_set(name, &set.name)))
+    {
+        let available = sets
+            .iter()
+            .map(|set| set.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ");
+        return Err(Error::UnknownSet {
+            name: name.clone(),
+            available,
+        });
     }
     Ok(sets.into_iter().filter(wanted).collect())
 }
@@ -127,7 +169,11 @@ fn same_set(a: &str, b: &str) -> bool {
 /// The folder's own name, for `.` and `..` too.
 fn folder_name(folder: &Path) -> String {
     let absolute = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-    absolute.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned()
+    absolute
+        .file_name()
+        .unwrap_or(folder.as_os_str())
+        .to_string_lossy()
+        .into_owned()
 }
 
 #[cfg(test)]

@@ -31,7 +31,14 @@ struct Kept {
 
 impl Cache {
     pub fn new(files: Vec<(PathBuf, Option<PathBuf>)>, scale: usize, capacity: usize) -> Self {
-        Self { files, scale, kept: Mutex::new(Kept { free: capacity, photos: HashMap::new() }) }
+        Self {
+            files,
+            scale,
+            kept: Mutex::new(Kept {
+                free: capacity,
+                photos: HashMap::new(),
+            }),
+        }
     }
 
     pub fn len(&self) -> usize {

@@ -35,7 +35,13 @@ pub(super) fn folders_in(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn some(images: Vec<PathBuf>, folder: &Path) -> Result<Vec<PathBuf>> {
-    if images.is_empty() { Err(Error::NoImages { path: folder.to_owned() }) } else { Ok(images) }
+    if images.is_empty() {
+        Err(Error::NoImages {
+            path: folder.to_owned(),
+        })
+    } else {
+        Ok(images)
+    }
 }
 
 fn collect(folder: &Path, recursive: bool, images: &mut Vec<PathBuf>) -> Result<()> {
@@ -55,40 +61,79 @@ fn collect(folder: &Path, recursive: bool, images: &mut Vec<PathBuf>) -> Result<
 /// What `folder` holds, sorted: the order of directory listings differs between machines. Hidden files
 /// (`._photo.jpg` and the like) are no data.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
-    let list = || fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>();
-    let mut paths = list().map_err(|source| Error::UnreadableFolder { path: folder.to_owned(), source })?;
-    paths.retain(|path| path.file_name().is_some_and(|name| !name.to_string_lossy().starts_with('.')));
+    let list = || {
+        fs::read_dir(folder)?
+            .map(|entry| Ok(entry?.path()))
+            .collect::<std::io::Result<Vec<_>>>()
+    };
+    let mut paths = list().map_err(|source| Error::UnreadableFolder {
+        path: folder.to_owned(),
+        source,
+    })?;
+    paths.retain(|path| {
+        path.file_name()
+            .is_some_and(|name| !name.to_string_lossy().starts_with('.'))
+    });
     paths.sort();
     Ok(paths)
 }
 
 fn is_image(path: &Path) -> bool {
     let extension = path.extension().unwrap_or_default();
-    EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
+    EXTENSIONS
+        .iter()
+        .any(|known| extension.eq_ignore_ascii_case(known))
 }
 
 /// The file `LR_bicubic/X{scale}/{NAME}x{scale}.png` (or `{NAME}.png`) beside the folder of `hr`, if it exists.
 pub(super) fn low_resolution_file(hr: &Path, scale: usize) -> Option<PathBuf> {
-    let folder = hr.parent()?.parent()?.join(LOW_RESOLUTION).join(format!("X{scale}"));
+    let folder = hr
+        .parent()?
+        .parent()?
+        .join(LOW_RESOLUTION)
+        .join(format!("X{scale}"));
     let stem = hr.file_stem()?.to_string_lossy();
     let names = [format!("{stem}x{scale}.png"), format!("{stem}.png")];
-    names.into_iter().map(|name| folder.join(name)).find(|path| path.is_file())
+    names
+        .into_iter()
+        .map(|name| folder.join(name))
+        .find(|path| path.is_file())
 }
 
 /// Reads `hr`, cut to multiples of `scale`, and its low-resolution file where there is one.
-pub(super) fn load_pair(hr: &Path, lr: Option<&Path>, scale: usize) -> Result<(Image, Option<Image>)> {
+pub(super) fn load_pair(
+    hr: &Path,
+    lr: Option<&Path>,
+    scale: usize,
+) -> Result<(Image, Option<Image>)> {
     let full = Image::load(hr)?;
     let size = (full.width, full.height);
     if size.0.min(size.1) < scale {
         let (path, what) = (hr.to_owned(), "one pixel at this scale");
-        return Err(Error::TooSmall { path, size, needed: scale, what });
+        return Err(Error::TooSmall {
+            path,
+            size,
+            needed: scale,
+            what,
+        });
     }
-    let lr = lr.map(|path| Image::load(path).map(|image| (path, image))).transpose()?;
+    let lr = lr
+        .map(|path| Image::load(path).map(|image| (path, image)))
+        .transpose()?;
     if let Some((path, image)) = &lr {
-        let (lr_size, expected) = ((image.width, image.height), (size.0 / scale, size.1 / scale));
+        let (lr_size, expected) = (
+            (image.width, image.height),
+            (size.0 / scale, size.1 / scale),
+        );
         if lr_size != expected {
             let (hr, lr) = (hr.to_owned(), path.to_path_buf());
-            return Err(Error::MismatchedPair { hr, lr, lr_size, expected, scale });
+            return Err(Error::MismatchedPair {
+                hr,
+                lr,
+                lr_size,
+                expected,
+                scale,
+            });
         }
     }
     Ok((full.modcrop(scale), lr.map(|(_, image)| image)))

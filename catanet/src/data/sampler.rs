@@ -34,9 +34,15 @@ impl Source {
     pub fn open(folder: &Path, scale: usize) -> Result<Self> {
         let hr = folder.join("HR");
         let files = if hr.is_dir() {
-            images_in(&hr)?.into_iter().map(|hr| (hr.clone(), low_resolution_file(&hr, scale))).collect()
+            images_in(&hr)?
+                .into_iter()
+                .map(|hr| (hr.clone(), low_resolution_file(&hr, scale)))
+                .collect()
         } else {
-            images_below(folder)?.into_iter().map(|hr| (hr, None)).collect()
+            images_below(folder)?
+                .into_iter()
+                .map(|hr| (hr, None))
+                .collect()
         };
         Ok(Self::Photos(files))
     }
@@ -52,15 +58,26 @@ impl Images {
     /// Checks, by their headers, that all files are images large enough: a run should not end at its first epoch's
     /// last image.
     pub fn new(source: Source, options: &LoaderOptions) -> Result<Self> {
-        let Source::Photos(files) = source else { return Ok(Self::DeadLeaves) };
+        let Source::Photos(files) = source else {
+            return Ok(Self::DeadLeaves);
+        };
         let needed = options.patch * options.scale;
         for (hr, _) in &files {
             let size = Image::size_on_disk(hr)?;
             if size.0.min(size.1) < needed {
-                return Err(Error::TooSmall { path: hr.clone(), size, needed, what: "the training crop" });
+                return Err(Error::TooSmall {
+                    path: hr.clone(),
+                    size,
+                    needed,
+                    what: "the training crop",
+                });
             }
         }
-        Ok(Self::Photos(Cache::new(files, options.scale, options.cache_bytes)))
+        Ok(Self::Photos(Cache::new(
+            files,
+            options.scale,
+            options.cache_bytes,
+        )))
     }
 }
 
@@ -73,7 +90,11 @@ pub(super) struct Sampler {
 
 impl Sampler {
     pub fn new(images: Arc<Images>, options: LoaderOptions) -> Self {
-        Self { images, options, order: None }
+        Self {
+            images,
+            options,
+            order: None,
+        }
     }
 
     /// Sample `n`: (low-resolution, high-resolution) crop, flipped and transposed with p = 0.5 each.
@@ -99,16 +120,26 @@ impl Sampler {
             Some(lr) => lr.crop(x, y, patch, patch),
             None => downscale_region(&photo.hr, scale, x..x + patch, y..y + patch),
         };
-        Ok((lr, photo.hr.crop(x * scale, y * scale, patch * scale, patch * scale)))
+        Ok((
+            lr,
+            photo
+                .hr
+                .crop(x * scale, y * scale, patch * scale, patch * scale),
+        ))
     }
 
     fn leaves(&self, n: u64) -> (Image, Image) {
-        let LoaderOptions { scale, patch, seed, .. } = self.options;
+        let LoaderOptions {
+            scale, patch, seed, ..
+        } = self.options;
         let side = (patch + 2 * MARGIN) * scale;
         let hr = scene(seed, n, side, side);
         let inside = MARGIN..MARGIN + patch;
         let lr = downscale_region(&hr, scale, inside.clone(), inside);
-        (lr, hr.crop(MARGIN * scale, MARGIN * scale, patch * scale, patch * scale))
+        (
+            lr,
+            hr.crop(MARGIN * scale, MARGIN * scale, patch * scale, patch * scale),
+        )
     }
 
     /// Samples go through the images in epochs, every epoch in another order.
@@ -118,6 +149,8 @@ impl Sampler {
             let order = Rng::new(self.options.seed, Stream::Order, epoch).permutation(images);
             self.order = Some((epoch, order));
         }
-        self.order.as_ref().map_or(0, |(_, order)| order[position as usize])
+        self.order
+            .as_ref()
+            .map_or(0, |(_, order)| order[position as usize])
     }
 }

@@ -183,9 +183,16 @@ fn parse(bytes: &[u8]) -> Result<StateDict, Problem> {
     Ok(state)
 }
 
-/// Number of elements of a shape, `None` where that overflows.
+/// Number of elements of a shape; `None` where that, or a stride of an empty array, overflows.
 fn element_count(shape: &[usize]) -> Option<usize> {
-    shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d))
+    let count = shape
+        .iter()
+        .try_fold(1isize, |n, &d| n.checked_mul(d.max(1).try_into().ok()?))?;
+    Some(if shape.contains(&0) {
+        0
+    } else {
+        count as usize
+    })
 }
 
 /// Turns little-endian `bytes`, a whole number of elements, into [`Data`]; `None` for a type that

@@ -24,20 +24,21 @@ pub(super) fn read(bytes: &[u8]) -> Result<StateDict, Problem> {
     let program = required(&mut zip, &format!("{root}data.pkl"))?;
     let tensors = pickle::tensors(&program)?;
 
-    // Views may share a storage, or repeat an element by a stride of zero; without a bound, a short
-    // file could ask for any amount of memory.
-    let total = tensors.values().try_fold(0usize, |sum, view| {
-        sum.checked_add(element_count(&view.shape)?)
-    });
-    if total.is_none_or(|total| total > bytes.len()) {
-        return Err(Problem::damaged(
-            "its tensors claim more elements than the file has bytes",
-        ));
-    }
-
+    // Views may share a storage, or repeat an element by a stride of zero; without a bound on the
+    // elements of all of them together, a short file could ask for any amount of memory.
+    let mut room = bytes.len();
     let mut storages = HashMap::new();
     let mut state = StateDict::default();
     for (name, view) in tensors {
+        let count = element_count(&view.shape);
+        room = count
+            .and_then(|count| room.checked_sub(count))
+            .ok_or_else(|| {
+                Problem::unsupported(format!(
+                    "by `{name}`, its tensors claim more elements than the file has bytes; \
+                     save them anew as contiguous copies"
+                ))
+            })?;
         let key = view.storage.key;
         if !storages.contains_key(key) {
             storages.insert(key, required(&mut zip, &format!("{root}data/{key}"))?);
@@ -86,7 +87,7 @@ fn required(zip: &mut Zip, name: &str) -> Result<Vec<u8>, Problem> {
 /// The content of an entry, its checksum verified; `None` when there is no such entry.
 fn entry(zip: &mut Zip, name: &str) -> Result<Option<Vec<u8>>, Problem> {
     let damaged = |what: &dyn std::fmt::Display| {
-        Problem::damaged(format!("`{}` in its zip cannot be read ({what})", name))
+        Problem::damaged(format!("`{name}` in its zip cannot be read ({what})"))
     };
     let Some(index) = zip.index_for_name_raw(name.as_bytes()) else {
         return Ok(None);
@@ -97,8 +98,7 @@ fn entry(zip: &mut Zip, name: &str) -> Result<Option<Vec<u8>>, Problem> {
             "its zip is compressed or encrypted; save it anew with torch.save, which does neither",
         ));
     }
-    // Stored means that both are the length of what is there, which `open` found to lie in the
-    // file.
+    // Stored as it is, so both are the length of what `open` found to lie in the file.
     let (size, stored) = (info.size(), info.compressed_size());
     if size != stored {
         return Err(damaged(&format!(

@@ -10,7 +10,8 @@ use ::safetensors::tensor::{Metadata, View, serialize};
 use half::f16;
 
 use super::{
-    Array, CheckpointError, Data, Problem, StateDict, assert_consistent, decode, write_atomically,
+    Array, CheckpointError, Data, Problem, StateDict, assert_consistent, decode, element_count,
+    write_atomically,
 };
 
 const LENGTH: usize = size_of::<u64>();
@@ -157,7 +158,13 @@ pub(super) fn read(bytes: &[u8]) -> Result<StateDict, Problem> {
         let (start, end) = info.data_offsets;
         let bytes = data
             .get(start..end)
-            .ok_or_else(|| Problem::damaged(format!("`{name}` lies outside the file")))?;
+            .filter(|_| element_count(&info.shape).is_some())
+            .ok_or_else(|| {
+                let (shape, length) = (&info.shape, end - start);
+                Problem::damaged(format!(
+                    "its header gives `{name}` the shape {shape:?} in {length} bytes"
+                ))
+            })?;
         let data = decode(info.dtype, bytes).ok_or_else(|| {
             Problem::unsupported(format!(
                 "`{name}` is of type {}, which is not read; \

@@ -5,8 +5,13 @@
 //! its inputs. All sums run in a fixed order, without atomics: the same input, the same bits.
 
 mod adam;
+mod attention;
 mod centres;
+mod conv3x3;
+mod depthwise;
 mod elementwise;
+mod gather;
+mod image;
 mod layer_norm;
 mod linear;
 mod reduce;
@@ -14,8 +19,13 @@ mod rows;
 mod unit;
 
 pub use adam::*;
+pub use attention::*;
 pub use centres::*;
+pub use conv3x3::*;
+pub use depthwise::*;
 pub use elementwise::*;
+pub use gather::*;
+pub use image::*;
 pub use layer_norm::*;
 pub use linear::*;
 pub use reduce::*;

@@ -80,6 +80,7 @@ pub fn l1_loss(a: &Tensor, b: &Tensor) -> Tensor {
 /// `da = sign(a − b)·dy / n`, with `dy` [1]; `db` is its negative.
 #[track_caller]
 pub fn l1_loss_backward(a: &Tensor, b: &Tensor, dy: &Tensor) -> Tensor {
+    assert_eq!(a.shape(), b.shape(), "l1_loss_backward: shapes differ");
     assert_eq!(dy.len(), 1, "l1_loss_backward: dy {:?}", dy.shape());
     let da = Tensor::uninit(a.device(), a.shape());
     let params = [a.len() as u32, (1.0 / a.len() as f32).to_bits()];

@@ -62,3 +62,40 @@ pub fn assert_close(name: &str, got: &Tensor, expected: &[f64], tolerance: f64) 
         );
     }
 }
+
+/// Runs an op twice: the same input must give the same bits.
+#[track_caller]
+pub fn assert_same_bits(name: &str, op: impl Fn() -> Tensor) {
+    let bits = |t: Tensor| -> Vec<u32> {
+        let values = t.to_vec().expect("read-back");
+        values.into_iter().map(f32::to_bits).collect()
+    };
+    assert!(bits(op()) == bits(op()), "{name}: two runs differ");
+}
+
+/// A sum of `len` terms for every (row, column) of `shape`: the naive product, row by row.
+pub fn sums(
+    [rows, columns]: [usize; 2],
+    len: usize,
+    term: impl Fn(usize, usize, usize) -> f64,
+) -> Vec<f64> {
+    let cells = (0..rows).flat_map(|r| (0..columns).map(move |c| (r, c)));
+    cells
+        .map(|(r, c)| (0..len).map(|l| term(r, c, l)).sum())
+        .collect()
+}
+
+/// Φ by its series, in f64: exact to rounding for |x| ≤ 6.
+pub fn normal_cdf(x: f64) -> f64 {
+    let (mut term, mut sum) = (x, x);
+    for k in 1..200 {
+        term *= x * x / (2 * k + 1) as f64;
+        sum += term;
+    }
+    0.5 + sum * normal_pdf(x)
+}
+
+/// The density of the normal distribution.
+pub fn normal_pdf(x: f64) -> f64 {
+    (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt()
+}

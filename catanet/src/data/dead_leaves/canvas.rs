@@ -19,7 +19,13 @@ impl Canvas {
         let sums = vec![0.0; width * height * 3];
         let (width, height) = (width * SAMPLES, height * SAMPLES);
         let row = 0..=width as u32;
-        Self { width, height, filled: 0, next: (0..height).flat_map(|_| row.clone()).collect(), sums }
+        Self {
+            width,
+            height,
+            filled: 0,
+            next: (0..height).flat_map(|_| row.clone()).collect(),
+            sums,
+        }
     }
 
     /// Width and height in samples: shapes and paints are placed in these units.
@@ -45,8 +51,13 @@ impl Canvas {
         let (top, bottom) = shape.rows();
         for y in first_centre(top, self.height)..first_centre(bottom, self.height) {
             let centre = y as f32 + 0.5;
-            let Some((left, right)) = shape.span(centre) else { continue };
-            let (left, right) = (first_centre(left, self.width), first_centre(right, self.width));
+            let Some((left, right)) = shape.span(centre) else {
+                continue;
+            };
+            let (left, right) = (
+                first_centre(left, self.width),
+                first_centre(right, self.width),
+            );
             match shape.hole(centre) {
                 Some((from, to)) => {
                     self.run(y, left, first_centre(from, self.width), paint);

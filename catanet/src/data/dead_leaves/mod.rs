@@ -34,13 +34,16 @@ const SAMPLES: usize = 3;
 /// When a side is 0.
 #[track_caller]
 pub fn scene(seed: u64, index: u64, width: usize, height: usize) -> Image {
-    assert!(width > 0 && height > 0, "dead_leaves::scene: {width}×{height}");
+    assert!(
+        width > 0 && height > 0,
+        "dead_leaves::scene: {width}×{height}"
+    );
     let mut rng = Rng::new(seed, Stream::Scene, index);
     let style = Style::new(&mut rng);
     let mut canvas = Canvas::new(width, height);
     let wanted = (canvas.samples() as f32 * style.covered) as usize;
-    // The bound on the number of leaves only matters for styles of tiny leaves; background shows in the gaps then.
-    let most = canvas.samples() / 12 + 64;
+    // A bound on the time: it stops styles of tiny leaves a little early.
+    let most = canvas.samples() / 40 + 64;
     for _ in 0..most {
         if canvas.filled() >= wanted {
             break;
@@ -57,7 +60,10 @@ pub fn scene(seed: u64, index: u64, width: usize, height: usize) -> Image {
 fn leaf(canvas: &mut Canvas, style: &Style, rng: &mut Rng) {
     let radius = style.radius(rng);
     let (w, h) = canvas.size();
-    let centre = [rng.range(-radius, w + radius), rng.range(-radius, h + radius)];
+    let centre = [
+        rng.range(-radius, w + radius),
+        rng.range(-radius, h + radius),
+    ];
     let paint = style.paint(rng, centre, radius);
     let kind = rng.uniform();
     if kind < style.strokes {
@@ -65,7 +71,11 @@ fn leaf(canvas: &mut Canvas, style: &Style, rng: &mut Rng) {
     } else if kind < style.strokes + style.glyphs {
         glyphs(canvas, &paint, style, rng, centre, radius);
     } else if rng.chance(style.round) {
-        let squeeze = if rng.chance(0.5) { 1.0 } else { rng.range(0.2, 1.0) };
+        let squeeze = if rng.chance(0.5) {
+            1.0
+        } else {
+            rng.range(0.2, 1.0)
+        };
         let disc = Shape::ellipse(centre, [radius, radius * squeeze], style.direction(rng));
         let hole = rng.chance(0.1).then(|| rng.range(0.5, 0.9));
         canvas.fill(&disc.with_hole(hole), &paint);
@@ -79,11 +89,8 @@ fn polygon(style: &Style, rng: &mut Rng, centre: [f32; 2], radius: f32) -> Shape
     let axis = style.direction(rng);
     let squeeze = rng.range(0.2, 1.0);
     if rng.chance(0.5) {
-        return Shape::bar(
-            [centre[0] - radius * axis[0], centre[1] - radius * axis[1]],
-            [centre[0] + radius * axis[0], centre[1] + radius * axis[1]],
-            radius * squeeze,
-        );
+        let end = |u: f32| place(centre, axis, u, 0.0);
+        return Shape::bar(end(-radius), end(radius), radius * squeeze);
     }
     let mut corners: Vec<[f32; 2]> = (0..3 + rng.below(5)).map(|_| rng.direction()).collect();
     // In order around the circle, without an angle: by half-plane, then by the falling cosine.
@@ -91,11 +98,16 @@ fn polygon(style: &Style, rng: &mut Rng, centre: [f32; 2], radius: f32) -> Shape
         let key = |c: &[f32; 2]| if c[1] >= 0.0 { 1.0 - c[0] } else { 3.0 + c[0] };
         key(a).total_cmp(&key(b))
     });
-    let place = |c: [f32; 2]| {
-        let (u, v) = (c[0] * radius, c[1] * radius * squeeze);
-        [centre[0] + u * axis[0] - v * axis[1], centre[1] + u * axis[1] + v * axis[0]]
-    };
-    Shape::convex(corners.into_iter().map(place).collect())
+    let corner = |[u, v]: [f32; 2]| place(centre, axis, u * radius, v * radius * squeeze);
+    Shape::convex(corners.into_iter().map(corner).collect())
+}
+
+/// The point `u` along the unit vector `axis` and `v` across it from `origin`.
+fn place(origin: [f32; 2], axis: [f32; 2], u: f32, v: f32) -> [f32; 2] {
+    [
+        origin[0] + u * axis[0] - v * axis[1],
+        origin[1] + u * axis[1] + v * axis[0],
+    ]
 }
 
 /// A bundle of thin curved strokes: grass, hair, wires, branches.
@@ -105,11 +117,14 @@ fn strokes(canvas: &mut Canvas, paint: &Paint, rng: &mut Rng, centre: [f32; 2], 
     let thick = (radius * rng.range(0.05, 0.4)).clamp(0.5 * s, 4.0 * s);
     let axis = rng.direction();
     for _ in 0..1 + rng.below(4) {
-        let start = [centre[0] + rng.normal() * thick * 3.0, centre[1] + rng.normal() * thick * 3.0];
+        let start = [
+            centre[0] + rng.normal() * thick * 3.0,
+            centre[1] + rng.normal() * thick * 3.0,
+        ];
         let bend = 0.4 * rng.normal();
         let point = |t: f32| {
             let (u, v) = (length * (t - 0.5), length * bend * t * (1.0 - t));
-            [start[0] + u * axis[0] - v * axis[1], start[1] + u * axis[1] + v * axis[0]]
+            place(start, axis, u, v)
         };
         let pieces = if length > 8.0 * s { 6 } else { 3 };
         for i in 0..pieces {
@@ -120,7 +135,14 @@ fn strokes(canvas: &mut Canvas, paint: &Paint, rng: &mut Rng, centre: [f32; 2], 
 }
 
 /// A row of letter-like signs: strokes between the points of a 3×3 grid.
-fn glyphs(canvas: &mut Canvas, paint: &Paint, style: &Style, rng: &mut Rng, centre: [f32; 2], radius: f32) {
+fn glyphs(
+    canvas: &mut Canvas,
+    paint: &Paint,
+    style: &Style,
+    rng: &mut Rng,
+    centre: [f32; 2],
+    radius: f32,
+) {
     let s = SAMPLES as f32;
     let height = (0.6 * radius).clamp(2.0 * s, 16.0 * s); // half of a sign's height
     let width = height * rng.range(0.4, 0.8);
@@ -130,8 +152,11 @@ fn glyphs(canvas: &mut Canvas, paint: &Paint, style: &Style, rng: &mut Rng, cent
     for sign in 0..signs {
         let advance = (sign as f32 - 0.5 * (signs - 1) as f32) * (2.0 * width + 3.0 * thick);
         let point = |column: usize, row: usize| {
-            let (u, v) = (advance + width * (column as f32 - 1.0), height * (row as f32 - 1.0));
-            [centre[0] + u * axis[0] - v * axis[1], centre[1] + u * axis[1] + v * axis[0]]
+            let (u, v) = (
+                advance + width * (column as f32 - 1.0),
+                height * (row as f32 - 1.0),
+            );
+            place(centre, axis, u, v)
         };
         for _ in 0..2 + rng.below(3) {
             if rng.chance(0.15) {
@@ -141,15 +166,16 @@ fn glyphs(canvas: &mut Canvas, paint: &Paint, style: &Style, rng: &mut Rng, cent
                 continue;
             }
             // Mostly full horizontals and verticals, as in letters.
-            let (from, to) = match rng.below(5) {
-                0 | 1 => (rng.below(3), None),
-                2 | 3 => (rng.below(3), Some(())),
-                _ => (3, None),
-            };
-            let (a, b) = match (from, to) {
-                (3, _) => (point(rng.below(3), 0), point(rng.below(3), 2)),
-                (i, None) => (point(i, 0), point(i, 2)),
-                (i, Some(())) => (point(0, i), point(2, i)),
+            let (a, b) = match rng.below(5) {
+                0 | 1 => {
+                    let column = rng.below(3);
+                    (point(column, 0), point(column, 2))
+                }
+                2 | 3 => {
+                    let row = rng.below(3);
+                    (point(0, row), point(2, row))
+                }
+                _ => (point(rng.below(3), 0), point(rng.below(3), 2)),
             };
             canvas.fill(&Shape::bar(a, b, 0.5 * thick), paint);
         }
@@ -169,10 +195,17 @@ fn finish(canvas: Canvas, style: &Style, rng: &mut Rng) -> Image {
         for _ in 0..3 {
             blur(&mut blurred, width, height, 0.25);
         }
-        for (i, (sharp, soft)) in pixels.chunks_exact_mut(3).zip(blurred.chunks_exact(3)).enumerate() {
+        for (i, (sharp, soft)) in pixels
+            .chunks_exact_mut(3)
+            .zip(blurred.chunks_exact(3))
+            .enumerate()
+        {
             let (x, y) = ((i % width) as f32, (i / width) as f32);
             let amount = (a + b * x + c * y).clamp(0.0, 1.0);
-            sharp.iter_mut().zip(soft).for_each(|(v, s)| *v += amount * (s - *v));
+            sharp
+                .iter_mut()
+                .zip(soft)
+                .for_each(|(v, s)| *v += amount * (s - *v));
         }
     }
     if style.noise > 0.0 {
@@ -192,7 +225,11 @@ fn blur(pixels: &mut [f32], width: usize, height: usize, side: f32) {
         for i in 0..count {
             let at = start + i * step;
             let here = pixels[at];
-            let after = if i + 1 < count { pixels[at + step] } else { here };
+            let after = if i + 1 < count {
+                pixels[at + step]
+            } else {
+                here
+            };
             pixels[at] = here + side * (before + after - 2.0 * here);
             before = here;
         }

@@ -55,8 +55,13 @@ impl Pattern {
             Self::Plain => 0.0,
             Self::Stripes { wave: [u, v], duty } => inside(u * x + v * y, duty),
             Self::Grating { wave: [u, v] } => smooth_wave(u * x + v * y),
-            Self::Checks { wave: [u, v], duty } => inside(u * x + v * y, duty) * inside(u * y - v * x, duty),
-            Self::Rough { wave: [u, v], offset } => texture(u * x + v * y + offset[0], u * y - v * x + offset[1]),
+            Self::Checks { wave: [u, v], duty } => {
+                inside(u * x + v * y, duty) * inside(u * y - v * x, duty)
+            }
+            Self::Rough {
+                wave: [u, v],
+                offset,
+            } => texture(u * x + v * y + offset[0], u * y - v * x + offset[1]),
         }
     }
 }
@@ -83,14 +88,29 @@ const SIDE: usize = 128;
 static TEXTURE: LazyLock<Vec<f32>> = LazyLock::new(|| {
     let mut rng = Rng::new(0, Stream::Texture, 0);
     let mut tile = vec![0.5; SIDE * SIDE];
-    for (cells, amplitude) in [(4, 0.30), (8, 0.24), (16, 0.19), (32, 0.15), (64, 0.12), (128, 0.10)] {
-        let values: Vec<f32> = (0..cells * cells).map(|_| amplitude * rng.normal()).collect();
+    for (cells, amplitude) in [
+        (4, 0.30),
+        (8, 0.24),
+        (16, 0.19),
+        (32, 0.15),
+        (64, 0.12),
+        (128, 0.10),
+    ] {
+        let values: Vec<f32> = (0..cells * cells)
+            .map(|_| amplitude * rng.normal())
+            .collect();
         let cell = SIDE / cells;
         for (i, v) in tile.iter_mut().enumerate() {
             let (x, y) = (i % SIDE, i / SIDE);
-            let value = |dx: usize, dy: usize| values[(y / cell + dy) % cells * cells + (x / cell + dx) % cells];
+            let value = |dx: usize, dy: usize| {
+                values[(y / cell + dy) % cells * cells + (x / cell + dx) % cells]
+            };
             let at = |p: usize| smoothstep((p % cell) as f32 / cell as f32);
-            *v += mix(mix(value(0, 0), value(1, 0), at(x)), mix(value(0, 1), value(1, 1), at(x)), at(y));
+            *v += mix(
+                mix(value(0, 0), value(1, 0), at(x)),
+                mix(value(0, 1), value(1, 1), at(x)),
+                at(y),
+            );
         }
     }
     tile
@@ -99,11 +119,18 @@ static TEXTURE: LazyLock<Vec<f32>> = LazyLock::new(|| {
 /// The texture between its points, bilinearly.
 fn texture(x: f32, y: f32) -> f32 {
     let (fx, fy) = (fraction(x), fraction(y));
-    let (x, y) = ((x - fx) as i32 as usize % SIDE, (y - fy) as i32 as usize % SIDE);
+    let (x, y) = (
+        (x - fx) as i32 as usize % SIDE,
+        (y - fy) as i32 as usize % SIDE,
+    );
     let (x1, y1) = ((x + 1) % SIDE, (y + 1) % SIDE);
     let tile = &*TEXTURE;
     let at = |x: usize, y: usize| tile[y * SIDE + x];
-    mix(mix(at(x, y), at(x1, y), fx), mix(at(x, y1), at(x1, y1), fx), fy)
+    mix(
+        mix(at(x, y), at(x1, y), fx),
+        mix(at(x, y1), at(x1, y1), fx),
+        fy,
+    )
 }
 
 fn mix(a: f32, b: f32, t: f32) -> f32 {

@@ -10,7 +10,12 @@ pub(super) struct Shape {
 
 enum Outline {
     /// a·x² + 2·b·x·y + c·y² ≤ 1 around the centre.
-    Ellipse { centre: [f32; 2], a: f32, b: f32, c: f32 },
+    Ellipse {
+        centre: [f32; 2],
+        a: f32,
+        b: f32,
+        c: f32,
+    },
     /// Corners in order.
     Convex(Vec<[f32; 2]>),
 }
@@ -20,17 +25,34 @@ impl Shape {
     pub fn ellipse(centre: [f32; 2], radii: [f32; 2], axis: [f32; 2]) -> Self {
         let [p, q] = radii.map(|r| 1.0 / (r * r));
         let [u, v] = axis;
-        let (a, b, c) = (p * u * u + q * v * v, (p - q) * u * v, p * v * v + q * u * u);
+        let (a, b, c) = (
+            p * u * u + q * v * v,
+            (p - q) * u * v,
+            p * v * v + q * u * u,
+        );
         let reach = (a / (a * c - b * b)).sqrt();
         let outline = Outline::Ellipse { centre, a, b, c };
-        Self { outline, hole: None, top: centre[1] - reach, bottom: centre[1] + reach }
+        Self {
+            outline,
+            hole: None,
+            top: centre[1] - reach,
+            bottom: centre[1] + reach,
+        }
     }
 
     /// The polygon with these corners, which go round a convex outline.
     pub fn convex(corners: Vec<[f32; 2]>) -> Self {
         let top = corners.iter().map(|c| c[1]).fold(f32::INFINITY, f32::min);
-        let bottom = corners.iter().map(|c| c[1]).fold(f32::NEG_INFINITY, f32::max);
-        Self { outline: Outline::Convex(corners), hole: None, top, bottom }
+        let bottom = corners
+            .iter()
+            .map(|c| c[1])
+            .fold(f32::NEG_INFINITY, f32::max);
+        Self {
+            outline: Outline::Convex(corners),
+            hole: None,
+            top,
+            bottom,
+        }
     }
 
     /// The rectangle from `a` to `b`, `half` to either side of the line between them.
@@ -48,7 +70,12 @@ impl Shape {
 
     /// All of a canvas.
     pub fn everything(width: f32, height: f32) -> Self {
-        Self::convex(vec![[0.0, 0.0], [width, 0.0], [width, height], [0.0, height]])
+        Self::convex(vec![
+            [0.0, 0.0],
+            [width, 0.0],
+            [width, height],
+            [0.0, height],
+        ])
     }
 
     /// An ellipse with a concentric hole of `hole` times its size, if any.
@@ -75,7 +102,9 @@ impl Shape {
     }
 
     fn ellipse_span(&self, y: f32, size: f32) -> Option<(f32, f32)> {
-        let Outline::Ellipse { centre, a, b, c } = self.outline else { return None };
+        let Outline::Ellipse { centre, a, b, c } = self.outline else {
+            return None;
+        };
         let y = y - centre[1];
         let square = b * y * b * y - a * (c * y * y - size * size);
         let (middle, half) = (centre[0] - b * y / a, square.max(0.0).sqrt() / a);

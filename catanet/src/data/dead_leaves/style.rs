@@ -30,31 +30,70 @@ pub(super) struct Style {
 impl Style {
     pub fn new(rng: &mut Rng) -> Self {
         let s = SAMPLES as f32;
-        // Cubed: mostly small leaves, some scenes of large ones only.
+        // A product: mostly small leaves, some scenes of large ones only.
         let smallest = s * (1.0 + 9.0 * rng.uniform() * rng.uniform() * rng.uniform());
         let largest = s * rng.range(40.0, 160.0);
-        let upright = rng.chance(0.4).then(|| if rng.chance(0.6) { [1.0, 0.0] } else { rng.direction() });
+        let upright = rng.chance(0.4).then(|| {
+            if rng.chance(0.6) {
+                [1.0, 0.0]
+            } else {
+                rng.direction()
+            }
+        });
         let text = rng.chance(0.2);
         Self {
-            covered: if rng.chance(0.5) { 1.0 } else { rng.range(0.5, 1.0) },
-            strokes: if rng.chance(0.4) { rng.range(0.05, 0.6) } else { 0.03 },
+            // The last gaps take most leaves: leave them to the background.
+            covered: if rng.chance(0.5) {
+                0.97
+            } else {
+                rng.range(0.5, 0.97)
+            },
+            strokes: if rng.chance(0.4) {
+                rng.range(0.05, 0.6)
+            } else {
+                0.03
+            },
             glyphs: if text { rng.range(0.2, 0.6) } else { 0.03 },
             round: rng.range(0.1, 0.8),
-            soft: if rng.chance(0.5) { 0.0 } else { rng.range(0.0, 0.12) },
-            out_of_focus: rng.chance(0.15).then(|| [rng.range(-0.5, 1.0), 0.02 * rng.normal(), 0.02 * rng.normal()]),
-            noise: if rng.chance(0.5) { 0.0 } else { rng.range(0.0, 1.2 / 255.0) },
+            soft: if rng.chance(0.5) {
+                0.0
+            } else {
+                rng.range(0.0, 0.12)
+            },
+            out_of_focus: rng.chance(0.15).then(|| {
+                [
+                    rng.range(-0.5, 1.0),
+                    0.02 * rng.normal(),
+                    0.02 * rng.normal(),
+                ]
+            }),
+            noise: if rng.chance(0.5) {
+                0.0
+            } else {
+                rng.range(0.0, 1.2 / 255.0)
+            },
             inverse_squares: [largest, smallest].map(|r| 1.0 / (r * r)),
             upright,
             palette: palette(rng),
-            patterned: if rng.chance(0.3) { rng.range(0.1, 0.6) } else { 0.08 },
-            rough: if rng.chance(0.6) { rng.range(0.1, 0.8) } else { 0.05 },
+            patterned: if rng.chance(0.3) {
+                rng.range(0.1, 0.6)
+            } else {
+                0.08
+            },
+            rough: if rng.chance(0.6) {
+                rng.range(0.1, 0.8)
+            } else {
+                0.05
+            },
             shaded: rng.range(0.0, 0.5),
         }
     }
 
     /// A radius by the density r⁻³ between the smallest and the largest: 1/r² is uniform.
     pub fn radius(&self, rng: &mut Rng) -> f32 {
-        1.0 / rng.range(self.inverse_squares[0], self.inverse_squares[1]).sqrt()
+        1.0 / rng
+            .range(self.inverse_squares[0], self.inverse_squares[1])
+            .sqrt()
     }
 
     /// An axis for a shape.
@@ -78,8 +117,18 @@ impl Style {
         let strength = self.shaded * rng.normal() / radius.max(8.0);
         let [u, v] = rng.direction();
         // Rounded bodies darken towards their outline.
-        let bulge = if rng.chance(0.3) { -self.shaded * rng.uniform() / (radius * radius) } else { 0.0 };
-        Paint { colour, contrast, pattern, origin, shade: [strength * u, strength * v, bulge] }
+        let bulge = if rng.chance(0.3) {
+            -self.shaded * rng.uniform() / (radius * radius)
+        } else {
+            0.0
+        };
+        Paint {
+            colour,
+            contrast,
+            pattern,
+            origin,
+            shade: [strength * u, strength * v, bulge],
+        }
     }
 
     fn colour(&self, rng: &mut Rng) -> [f32; 3] {
@@ -127,10 +176,18 @@ fn palette(rng: &mut Rng) -> Vec<[f32; 3]> {
     let (tint_rb, tint_g) = (0.08 * rng.normal(), 0.03 * rng.normal());
     let colour = |rng: &mut Rng| {
         let gray = mean + spread * rng.range(-1.0, 1.0) * 1.2;
-        let (rb, g) = (tint_rb + chroma * rng.normal(), tint_g + 0.5 * chroma * rng.normal());
+        let (rb, g) = (
+            tint_rb + chroma * rng.normal(),
+            tint_g + 0.5 * chroma * rng.normal(),
+        );
         // Dark colours have little room for chroma.
         let room = (2.0 * gray.clamp(0.0, 1.0)).min(1.0);
-        [gray + room * (rb - 0.5 * g), gray + room * g, gray + room * (-rb - 0.5 * g)].map(|v| v.clamp(0.02, 0.98))
+        [
+            gray + room * (rb - 0.5 * g),
+            gray + room * g,
+            gray + room * (-rb - 0.5 * g),
+        ]
+        .map(|v| v.clamp(0.02, 0.98))
     };
     (0..3 + rng.below(6)).map(|_| colour(rng)).collect()
 }

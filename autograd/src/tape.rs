@@ -1,0 +1,190 @@
+//! The tape: what a `Var` remembers, and the walk back.
+//!
+//! There is no global list. Every result of an op holds its node, and the node holds those of its
+//! inputs: dropping the result drops the tape. Nodes are numbered as they are made, so an op's
+//! number is above its inputs', and walking by falling number visits every op after all its users.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tensor::{Tensor, ops};
+
+/// A tensor, and where gradients are wanted, the op that made it. Cloning shares both.
+#[derive(Clone)]
+pub struct Var {
+    value: Tensor,
+    node: Option<Arc<Node>>,
+}
+
+/// From the gradient of an op's output to those of its inputs (None: not wanted).
+type Rule = Box<dyn FnOnce(&Tensor) -> Vec<Option<Tensor>> + Send>;
+
+struct Node {
+    id: u64,
+    state: Mutex<State>,
+}
+
+enum State {
+    /// A parameter: gradients end and add up here.
+    Leaf { grad: Option<Tensor> },
+    /// An op's result: the inputs' nodes and the rule, until the walk back has used them.
+    Op {
+        inputs: Vec<Option<Arc<Node>>>,
+        rule: Rule,
+    },
+    /// An op's result whose rule has run; its saved tensors are back in the pool.
+    Spent,
+}
+
+impl Node {
+    fn new(state: State) -> Arc<Node> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let id = COUNT.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Node {
+            id,
+            state: Mutex::new(state),
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+thread_local! {
+    static RECORDING: Cell<bool> = const { Cell::new(true) };
+}
+
+/// Whether ops of this thread note how they were made; not inside [`no_grad`].
+pub fn is_recording() -> bool {
+    RECORDING.get()
+}
+
+/// Runs `f` without noting anything, so that every intermediate result is freed on its last use.
+pub fn no_grad<T>(f: impl FnOnce() -> T) -> T {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            RECORDING.set(self.0); // also when `f` panics
+        }
+    }
+    let _restore = Restore(RECORDING.replace(false));
+    f()
+}
+
+impl Var {
+    /// Data: no gradient is wanted for it.
+    pub fn constant(value: Tensor) -> Var {
+        Var { value, node: None }
+    }
+
+    /// A leaf that collects its gradient.
+    pub fn parameter(value: Tensor) -> Var {
+        Var {
+            value,
+            node: Some(Node::new(State::Leaf { grad: None })),
+        }
+    }
+
+    /// The result of an op on `inputs`. `rule` maps the output's gradient to the inputs', None
+    /// where there is none; it is dropped unused where no input wants a gradient.
+    pub(crate) fn from_op<const N: usize>(
+        value: Tensor,
+        inputs: [&Var; N],
+        rule: impl FnOnce(&Tensor) -> [Option<Tensor>; N] + Send + 'static,
+    ) -> Var {
+        if !is_recording() || inputs.iter().all(|v| v.node.is_none()) {
+            return Var::constant(value);
+        }
+        let inputs = inputs.iter().map(|v| v.node.clone()).collect();
+        let rule: Rule = Box::new(|dy| rule(dy).into());
+        Var {
+            value,
+            node: Some(Node::new(State::Op { inputs, rule })),
+        }
+    }
+
+    /// The tensor.
+    pub fn value(&self) -> &Tensor {
+        &self.value
+    }
+
+    /// Whether gradients flow into it.
+    pub fn needs_grad(&self) -> bool {
+        self.node.is_some()
+    }
+
+    /// The same tensor, cut off from how it was made.
+    pub fn detach(&self) -> Var {
+        Var::constant(self.value.clone())
+    }
+
+    /// A parameter's gradient, summed over all calls of `backward` since [`Var::zero_grad`].
+    pub fn grad(&self) -> Option<Tensor> {
+        match &*self.node.as_ref()?.state() {
+            State::Leaf { grad } => grad.clone(),
+            _ => None,
+        }
+    }
+
+    /// Forgets a parameter's gradient.
+    pub fn zero_grad(&self) {
+        if let Some(node) = &self.node
+            && let State::Leaf { grad } = &mut *node.state()
+        {
+            *grad = None;
+        }
+    }
+
+    /// Adds the gradient of this scalar to every parameter it was computed from, and uses up the
+    /// tape on the way: what an op had saved is freed as soon as its rule has run.
+    ///
+    /// # Panics
+    /// If this is not one number, or its tape has been used already.
+    #[track_caller]
+    pub fn backward(&self) {
+        assert_eq!(
+            self.value.len(),
+            1,
+            "backward: {:?} is not a scalar",
+            self.value.shape()
+        );
+        let Some(node) = &self.node else { return };
+        let one = Tensor::full(self.value.device(), 1.0, self.value.shape());
+        let mut waiting = BTreeMap::from([(node.id, (node.clone(), one))]);
+        while let Some((_, (node, dy))) = waiting.pop_last() {
+            let mut state = node.state();
+            if let State::Leaf { grad } = &mut *state {
+                *grad = Some(match grad.take() {
+                    Some(sum) => ops::add(&sum, &dy),
+                    None => dy,
+                });
+                continue;
+            }
+            let State::Op { inputs, rule } = std::mem::replace(&mut *state, State::Spent) else {
+                panic!("backward: this tape has been used; run the forward pass again");
+            };
+            for (input, gradient) in inputs.into_iter().zip(rule(&dy)) {
+                let (Some(input), Some(gradient)) = (input, gradient) else {
+                    continue;
+                };
+                let sum = match waiting.remove(&input.id) {
+                    Some((_, sum)) => ops::add(&sum, &gradient),
+                    None => gradient,
+                };
+                waiting.insert(input.id, (input, sum));
+            }
+        }
+    }
+}
+
+/// A `Var` can be read as its tensor.
+impl Deref for Var {
+    type Target = Tensor;
+    fn deref(&self) -> &Tensor {
+        &self.value
+    }
+}

@@ -1,0 +1,12 @@
+//! CATANet (CVPR 2025): content-aware token aggregation for image super-resolution.
+
+pub mod data;
+pub mod error;
+mod geometry;
+pub mod image;
+pub mod imresize;
+pub mod metrics;
+mod model;
+
+pub use error::{Error, Result};
+pub use model::{CATANet, Mode};

@@ -1,0 +1,68 @@
+//! Multi-head attention over index lists.
+
+use std::sync::Arc;
+
+use autograd::Var;
+use tensor::Device;
+use tensor::ops::AttentionLists;
+
+use crate::{Linear, Module, Rng, State, join};
+
+/// The four projections of multi-head attention, none with a bias.
+pub struct Attention {
+    /// [H·dk, C]
+    pub to_q: Linear,
+    /// [H·dk, C]
+    pub to_k: Linear,
+    /// [C, C]
+    pub to_v: Linear,
+    /// [C, C]
+    pub proj: Linear,
+    /// H
+    pub heads: usize,
+}
+
+impl Attention {
+    /// `channels` C in and out, queries and keys of `qk` = H·dk.
+    pub fn new(device: &Device, channels: usize, qk: usize, heads: usize, rng: &mut Rng) -> Self {
+        let mut linear = |outputs| Linear::new(device, channels, outputs, false, rng);
+        let (to_q, to_k, to_v, proj) = (linear(qk), linear(qk), linear(channels), linear(channels));
+        Attention {
+            to_q,
+            to_k,
+            to_v,
+            proj,
+            heads,
+        }
+    }
+
+    /// Attention of every list's queries to its keys, before `proj`; a token's results in several
+    /// lists are added up. Projections act per token, so they run once on all tokens, however many
+    /// lists a token is in. [B, N, C] → [B, N, C]
+    #[track_caller]
+    pub fn attend(&self, x: &Var, lists: &Arc<AttentionLists>) -> Var {
+        let (q, k, v) = (
+            self.to_q.forward(x),
+            self.to_k.forward(x),
+            self.to_v.forward(x),
+        );
+        attend(&q, &k, &v, lists, self.heads)
+    }
+}
+
+/// Attention of every list's queries to its keys, each row's results added up over its lists.
+/// `q` [B, N, H·dk], `k` [B, Nk, H·dk], `v` [B, Nk, C] → [B, N, C]
+#[track_caller]
+pub fn attend(q: &Var, k: &Var, v: &Var, lists: &Arc<AttentionLists>, heads: usize) -> Var {
+    let slots = autograd::attention(q, k, v, lists, heads); // [B, slots, C]
+    autograd::segment_sum(&slots, &lists.queries)
+}
+
+impl Module for Attention {
+    fn visit(&self, name: &str, visitor: &mut dyn FnMut(String, State)) {
+        self.to_q.visit(&join(name, "to_q"), visitor);
+        self.to_k.visit(&join(name, "to_k"), visitor);
+        self.to_v.visit(&join(name, "to_v"), visitor);
+        self.proj.visit(&join(name, "proj"), visitor);
+    }
+}

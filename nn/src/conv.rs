@@ -1,0 +1,82 @@
+//! Convolutions, channels last.
+
+use autograd::Var;
+use tensor::{Device, Tensor};
+
+use crate::{Layout, Module, Parameter, Rng, State, join};
+
+/// PyTorch's default start: weight and bias uniform in ±1/√fan_in (Kaiming with a = √5).
+fn uniform(
+    device: &Device,
+    shape: &[usize],
+    fan_in: usize,
+    layout: Layout,
+    rng: &mut Rng,
+) -> Parameter {
+    let values = rng.uniform(shape.iter().product(), 1.0 / (fan_in as f64).sqrt());
+    Parameter::new(Tensor::new(device, &values, shape), layout)
+}
+
+fn visit(weight: &Parameter, bias: &Parameter, name: &str, visitor: &mut dyn FnMut(String, State)) {
+    visitor(join(name, "weight"), State::Parameter(weight));
+    visitor(join(name, "bias"), State::Parameter(bias));
+}
+
+/// Dense 3×3 convolution, stride 1, zero padding 1: [B, H, W, Ci] → [B, H, W, Co].
+pub struct Conv2d {
+    /// [3, 3, Ci, Co]; in files [Co, Ci, 3, 3]
+    pub weight: Parameter,
+    /// [Co]
+    pub bias: Parameter,
+}
+
+impl Conv2d {
+    /// Weight and bias uniform in ±1/√(9·Ci).
+    pub fn new(device: &Device, inputs: usize, outputs: usize, rng: &mut Rng) -> Self {
+        let shape = [3, 3, inputs, outputs];
+        let weight = uniform(device, &shape, 9 * inputs, Layout::Conv3x3, rng);
+        let bias = uniform(device, &[outputs], 9 * inputs, Layout::Same, rng);
+        Conv2d { weight, bias }
+    }
+
+    /// [B, H, W, Ci] → [B, H, W, Co]
+    #[track_caller]
+    pub fn forward(&self, x: &Var) -> Var {
+        autograd::conv3x3(x, &self.weight, &self.bias)
+    }
+}
+
+impl Module for Conv2d {
+    fn visit(&self, name: &str, visitor: &mut dyn FnMut(String, State)) {
+        visit(&self.weight, &self.bias, name, visitor);
+    }
+}
+
+/// Depthwise 5×5 convolution, stride 1, zero padding 2: [B, H, W, C] → [B, H, W, C].
+pub struct DepthwiseConv2d {
+    /// [5, 5, C]; in files [C, 1, 5, 5]
+    pub weight: Parameter,
+    /// [C]
+    pub bias: Parameter,
+}
+
+impl DepthwiseConv2d {
+    /// Weight and bias uniform in ±1/5.
+    pub fn new(device: &Device, channels: usize, rng: &mut Rng) -> Self {
+        let weight = uniform(device, &[5, 5, channels], 25, Layout::Depthwise5x5, rng);
+        let bias = uniform(device, &[channels], 25, Layout::Same, rng);
+        DepthwiseConv2d { weight, bias }
+    }
+
+    /// [B, H, W, C] → [B, H, W, C]
+    #[track_caller]
+    pub fn forward(&self, x: &Var) -> Var {
+        autograd::depthwise5x5(x, &self.weight, &self.bias)
+    }
+}
+
+impl Module for DepthwiseConv2d {
+    fn visit(&self, name: &str, visitor: &mut dyn FnMut(String, State)) {
+        visit(&self.weight, &self.bias, name, visitor);
+    }
+}

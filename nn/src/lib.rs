@@ -1,0 +1,47 @@
+//! Layers, the optimiser, schedules and checkpoints. Names follow PyTorch's, so that a
+//! `state_dict` maps key by key.
+//!
+//! A layer is a struct of parameters and a `forward` that reads like its formula. What has
+//! parameters is a [`Module`]: it calls a visitor with every piece of its state and its name, and
+//! on that one method stand [`parameters`], [`state_dict`] and [`load_state_dict`].
+//!
+//! ```
+//! use autograd::{Var, l1_loss};
+//! use nn::{Adam, AdamOptions, Linear, Rng, parameters};
+//! use tensor::{Device, Tensor};
+//! # fn main() -> Result<(), tensor::Error> {
+//! let device = Device::open(None)?;
+//! let layer = Linear::new(&device, 2, 1, true, &mut Rng::new(0));
+//! let mut adam = Adam::new(parameters(&layer), AdamOptions { lr: 0.05, ..Default::default() });
+//! let x = Var::constant(Tensor::new(&device, &[0., 0., 0., 1., 1., 0., 1., 1.], &[4, 2]));
+//! let target = Var::constant(Tensor::new(&device, &[1., 3., 0., 2.], &[4, 1])); // 1 − x₀ + 2·x₁
+//! for _ in 0..200 {
+//!     l1_loss(&layer.forward(&x), &target).backward();
+//!     adam.step();
+//! }
+//! assert!(l1_loss(&layer.forward(&x), &target).item()? < 0.1);
+//! # Ok(()) }
+//! ```
+
+mod adam;
+mod attention;
+pub mod checkpoint;
+mod conv;
+mod error;
+mod init;
+mod linear;
+mod module;
+mod norm;
+mod schedule;
+
+pub use adam::Adam;
+pub use attention::{Attention, attend};
+pub use autograd::l1_loss;
+pub use conv::{Conv2d, DepthwiseConv2d};
+pub use error::Error;
+pub use init::Rng;
+pub use linear::Linear;
+pub use module::{Layout, Module, Parameter, State, join, load_state_dict, parameters, state_dict};
+pub use norm::LayerNorm;
+pub use schedule::Schedule;
+pub use tensor::ops::AdamOptions;

@@ -1,0 +1,243 @@
+//! Modules: parameters and buffers found by name.
+
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use autograd::Var;
+use tensor::Tensor;
+
+use crate::Error;
+use crate::checkpoint::{Array, Data, StateDict};
+
+/// Anything with named state: a layer, or a network of them.
+pub trait Module {
+    /// Calls `visitor` with every piece of state. `name` is this module's own, "" for the root.
+    fn visit(&self, name: &str, visitor: &mut dyn FnMut(String, State));
+}
+
+/// A piece of a module's state.
+pub enum State<'a> {
+    /// Trained by the optimiser.
+    Parameter(&'a Parameter),
+    /// Kept up by the forward pass.
+    Buffer(&'a Tensor),
+    /// A switch.
+    Flag(&'a AtomicBool),
+}
+
+/// `name.child`, or `child` at the root.
+pub fn join(name: &str, child: &str) -> String {
+    if name.is_empty() {
+        child.to_owned()
+    } else {
+        format!("{name}.{child}")
+    }
+}
+
+/// A trained tensor, and how PyTorch lays it out in files.
+pub struct Parameter {
+    var: Var,
+    layout: Layout,
+}
+
+impl Parameter {
+    /// A parameter that starts at `value`.
+    pub fn new(value: Tensor, layout: Layout) -> Self {
+        Parameter {
+            var: Var::parameter(value),
+            layout,
+        }
+    }
+
+    /// How PyTorch lays it out in files.
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+}
+
+impl Deref for Parameter {
+    type Target = Var;
+    fn deref(&self) -> &Var {
+        &self.var
+    }
+}
+
+/// How PyTorch lays a parameter out, where it differs from ours. Convolutions here are channels
+/// last; their weights are turned once, when a file is read or written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// The same.
+    Same,
+    /// [N, K] here, [N, K, 1, 1] there.
+    Conv1x1,
+    /// [3, 3, Ci, Co] here, [Co, Ci, 3, 3] there.
+    Conv3x3,
+    /// [5, 5, C] here, [C, 1, 5, 5] there.
+    Depthwise5x5,
+}
+
+impl Layout {
+    /// PyTorch's shape of a parameter that has `shape` here.
+    fn file_shape(self, shape: &[usize]) -> Vec<usize> {
+        match (self, shape) {
+            (Layout::Conv1x1, &[n, k]) => vec![n, k, 1, 1],
+            (Layout::Conv3x3, &[kh, kw, ci, co]) => vec![co, ci, kh, kw],
+            (Layout::Depthwise5x5, &[kh, kw, c]) => vec![c, 1, kh, kw],
+            _ => shape.to_vec(),
+        }
+    }
+
+    /// Both turned layouts exchange a [taps, channels] matrix: [9, Ci, Co] ↔ [Co, Ci, 9] and
+    /// [25, 1, C] ↔ [C, 1, 25] reverse three axes, so one function serves both directions.
+    fn reverse(data: &[f32], [a, b, c]: [usize; 3]) -> Vec<f32> {
+        let mut out = Vec::with_capacity(data.len());
+        for k in 0..c {
+            for j in 0..b {
+                out.extend((0..a).map(|i| data[(i * b + j) * c + k]));
+            }
+        }
+        out
+    }
+
+    fn to_file(self, data: Vec<f32>, shape: &[usize]) -> Vec<f32> {
+        match (self, shape) {
+            (Layout::Conv3x3, &[kh, kw, ci, co]) => Self::reverse(&data, [kh * kw, ci, co]),
+            (Layout::Depthwise5x5, &[kh, kw, c]) => Self::reverse(&data, [kh * kw, 1, c]),
+            _ => data,
+        }
+    }
+
+    fn from_file(self, data: &[f32], shape: &[usize]) -> Vec<f32> {
+        match (self, shape) {
+            (Layout::Conv3x3, &[kh, kw, ci, co]) => Self::reverse(data, [co, ci, kh * kw]),
+            (Layout::Depthwise5x5, &[kh, kw, c]) => Self::reverse(data, [c, 1, kh * kw]),
+            _ => data.to_vec(),
+        }
+    }
+}
+
+/// All parameters by name, for the optimiser. The order is that of the visit.
+pub fn parameters(module: &dyn Module) -> Vec<(String, Var)> {
+    let mut found = Vec::new();
+    module.visit("", &mut |name, state| {
+        if let State::Parameter(p) = state {
+            found.push((name, p.var.clone()));
+        }
+    });
+    found
+}
+
+/// All state by name, in PyTorch's layouts.
+///
+/// # Errors
+/// The device failed.
+pub fn state_dict(module: &dyn Module) -> Result<StateDict, Error> {
+    let mut dict = StateDict::default();
+    let mut failure = None;
+    module.visit("", &mut |name, state| {
+        let array = match state {
+            State::Parameter(p) => p.var.to_vec().map(|data| {
+                let shape = p.layout.file_shape(p.var.shape());
+                Array {
+                    shape,
+                    data: Data::F32(p.layout.to_file(data, p.var.shape())),
+                }
+            }),
+            State::Buffer(t) => t.to_vec().map(|data| Array {
+                shape: t.shape().to_vec(),
+                data: Data::F32(data),
+            }),
+            State::Flag(f) => {
+                let value = f.load(Ordering::Relaxed);
+                Ok(Array {
+                    shape: vec![],
+                    data: Data::Bool(vec![value]),
+                })
+            }
+        };
+        match array {
+            Ok(array) => drop(dict.arrays.insert(name, array)),
+            Err(e) => failure = Some(e),
+        }
+    });
+    failure.map_or(Ok(dict), |e| Err(e.into()))
+}
+
+/// Takes up the state of `dict`, which is in PyTorch's layouts. `wanted` chooses by name what is
+/// loaded; the rest stays as it is. Nothing changes unless all of it fits.
+///
+/// # Errors
+/// A wanted key is missing, a shape or kind differs, or the dict has a key that the module lacks.
+pub fn load_state_dict(
+    module: &dyn Module,
+    dict: &StateDict,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<(), Error> {
+    let mut problems = Vec::new();
+    let mut known = std::collections::BTreeSet::new();
+    module.visit("", &mut |name, state| {
+        if wanted(&name)
+            && let Err(problem) = check(&name, &state, dict)
+        {
+            problems.push(problem);
+        }
+        known.insert(name);
+    });
+    let unknown = dict
+        .arrays
+        .keys()
+        .filter(|k| wanted(k) && !known.contains(*k));
+    problems.extend(unknown.map(|k| format!("`{k}` is not part of it")));
+    if let Some(first) = problems.first() {
+        let others = match problems.len() - 1 {
+            0 => String::new(),
+            n => format!(" (and {n} more such)"),
+        };
+        return Err(Error::Mismatch(format!("{first}{others}")));
+    }
+    module.visit("", &mut |name, state| {
+        if !wanted(&name) {
+            return;
+        }
+        let Some(array) = dict.arrays.get(&name) else {
+            return;
+        };
+        let set = |t: &Tensor, data: &[f32]| t.copy_from(&Tensor::new(t.device(), data, t.shape()));
+        match (state, &array.data) {
+            (State::Parameter(p), Data::F32(data)) => {
+                set(p.var.value(), &p.layout.from_file(data, p.var.shape()));
+            }
+            (State::Buffer(t), Data::F32(data)) => set(t, data),
+            (State::Flag(f), Data::Bool(value)) => f.store(value[0], Ordering::Relaxed),
+            // safetensors written by tools without a BOOL type
+            (State::Flag(f), Data::I64(value)) => f.store(value[0] != 0, Ordering::Relaxed),
+            _ => {}
+        }
+    });
+    Ok(())
+}
+
+fn check(name: &str, state: &State, dict: &StateDict) -> Result<(), String> {
+    let array = dict
+        .arrays
+        .get(name)
+        .ok_or_else(|| format!("`{name}` is missing"))?;
+    let shape = match state {
+        State::Parameter(p) => p.layout.file_shape(p.var.shape()),
+        State::Buffer(t) => t.shape().to_vec(),
+        State::Flag(_) => vec![],
+    };
+    let same_kind = match state {
+        State::Flag(_) => matches!(array.data, Data::Bool(_) | Data::I64(_)),
+        _ => matches!(array.data, Data::F32(_)),
+    };
+    if array.shape != shape {
+        return Err(format!(
+            "`{name}` has shape {:?}, not {shape:?}",
+            array.shape
+        ));
+    }
+    same_kind
+        .then_some(())
+        .ok_or_else(|| format!("`{name}` holds another kind of number"))
+}

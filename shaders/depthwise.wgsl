@@ -1,0 +1,76 @@
+// Depthwise 5×5 convolution, stride 1, zero padding 2:
+//   y[b, v, u, c] = bias[c] + Σ_{ky, kx} x[b, v+ky−2, u+kx−2, c] · w[ky, kx, c].
+//
+// Bindings: x [B, H, W, C], w [5, 5, C], bias [C] (not read unless has_bias), output y [B, H, W, C].
+// Grid: one invocation per channel and strip of ROWS × COLS pixels, channels innermost, folded into
+// two dimensions. Constants: WG, ROWS, COLS.
+//
+// An invocation walks down its strip with the sums of the five output rows that an input row
+// reaches in registers: every input is loaded once per strip, for 25 multiply-adds. With `mirror`,
+// the taps are mirrored: the input's gradient.
+
+struct Params { count: u32, h: u32, w: u32, c: u32, has_bias: u32, mirror: u32 }
+var<immediate> p: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> weight: array<f32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(WG)
+fn depthwise5x5(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
+                @builtin(local_invocation_index) local: u32) {
+    let strip = (id.y * groups.x + id.x) * WG + local;
+    if strip >= p.count { return; }
+    let col_tiles = (p.w + COLS - 1u) / COLS;
+    let row_tiles = (p.h + ROWS - 1u) / ROWS;
+    let c = strip % p.c;
+    let u0 = strip / p.c % col_tiles * COLS;
+    let band = strip / (p.c * col_tiles); // b·row_tiles + row tile
+    let v0 = band % row_tiles * ROWS;
+    let image = band / row_tiles * p.h * p.w;
+
+    var k: array<f32, 25>;
+    for (var t = 0u; t < 25u; t++) {
+        k[t] = weight[select(t, 24u - t, p.mirror != 0u) * p.c + c];
+    }
+    var b = 0.0;
+    if p.has_bias != 0u { b = bias[c]; }
+    var col: array<u32, COLS + 4u>;
+    var col_inside: array<bool, COLS + 4u>;
+    for (var q = 0u; q < COLS + 4u; q++) {
+        let u = u0 + q; // two more than the column
+        col_inside[q] = u >= 2u && u < p.w + 2u;
+        col[q] = (clamp(u, 2u, p.w + 1u) - 2u) * p.c + c;
+    }
+
+    var acc: array<array<f32, COLS>, 5>; // of output rows v−2 … v+2 around input row v
+    for (var q = 0u; q < COLS; q++) {
+        for (var j = 0u; j < 5u; j++) { acc[j][q] = b; }
+    }
+    let end = min(v0 + ROWS, p.h);
+    for (var n = v0; n < end + 4u; n++) { // n = v + 2
+        let inside = n >= 2u && n < p.h + 2u;
+        let row = (image + (clamp(n, 2u, p.h + 1u) - 2u) * p.w) * p.c;
+        var a: array<f32, COLS + 4u>;
+        for (var q = 0u; q < COLS + 4u; q++) {
+            a[q] = select(0.0, x[row + col[q]], inside && col_inside[q]);
+        }
+        for (var j = 0u; j < 5u; j++) {
+            for (var q = 0u; q < COLS; q++) {
+                var sum = acc[j][q];
+                for (var kx = 0u; kx < 5u; kx++) { sum = fma(a[q + kx], k[(4u - j) * 5u + kx], sum); }
+                acc[j][q] = sum;
+            }
+        }
+        if n >= v0 + 4u { // output row n − 4 is complete
+            for (var q = 0u; q < COLS; q++) {
+                if u0 + q < p.w { y[(image + (n - 4u) * p.w + u0 + q) * p.c + c] = acc[0][q]; }
+            }
+        }
+        for (var q = 0u; q < COLS; q++) {
+            for (var j = 0u; j < 4u; j++) { acc[j][q] = acc[j + 1u][q]; }
+            acc[4][q] = b;
+        }
+    }
+}

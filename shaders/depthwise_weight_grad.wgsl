@@ -1,0 +1,65 @@
+// The weight gradient of a depthwise 5×5 convolution, as one partial sum per strip:
+//   partial[strip, ky, kx, c] = Σ_{(v, u) in strip} x[b, v+ky−2, u+kx−2, c] · dy[b, v, u, c].
+//
+// Bindings: x [B, H, W, C], dy [B, H, W, C], output partial [strips, 5, 5, C].
+// Grid: one invocation per channel and strip of ROWS × COLS pixels of dy, channels innermost, folded
+// into two dimensions. Constants: WG, ROWS, COLS.
+//
+// An invocation walks down its strip with the five rows of dy that an input row meets in registers:
+// COLS + (COLS+4) loads for 25·COLS multiply-adds.
+
+struct Params { count: u32, h: u32, w: u32, c: u32 }
+var<immediate> p: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> dy: array<f32>;
+@group(0) @binding(2) var<storage, read_write> partial: array<f32>;
+
+@compute @workgroup_size(WG)
+fn depthwise5x5_weight_grad(
+    @builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) local: u32) {
+    let invocation = (id.y * groups.x + id.x) * WG + local;
+    if invocation >= p.count { return; }
+    let col_tiles = (p.w + COLS - 1u) / COLS;
+    let row_tiles = (p.h + ROWS - 1u) / ROWS;
+    let c = invocation % p.c;
+    let strip = invocation / p.c;
+    let u0 = strip % col_tiles * COLS;
+    let band = strip / col_tiles; // b·row_tiles + row tile
+    let v0 = band % row_tiles * ROWS;
+    let image = band / row_tiles * p.h * p.w;
+
+    var col: array<u32, COLS + 4u>;
+    var col_inside: array<bool, COLS + 4u>;
+    for (var q = 0u; q < COLS + 4u; q++) {
+        let u = u0 + q; // two more than the column
+        col_inside[q] = u >= 2u && u < p.w + 2u;
+        col[q] = (clamp(u, 2u, p.w + 1u) - 2u) * p.c + c;
+    }
+
+    var acc: array<f32, 25>;
+    var g: array<array<f32, COLS>, 5>; // rows v−2 … v+2 of dy around input row v, zero off the strip
+    let end = min(v0 + ROWS, p.h);
+    for (var n = v0; n < end + 4u; n++) { // n = v + 2
+        let g_row = (image + min(n, end - 1u) * p.w) * p.c;
+        for (var q = 0u; q < COLS; q++) {
+            for (var j = 0u; j < 4u; j++) { g[j][q] = g[j + 1u][q]; }
+            g[4][q] = select(0.0, dy[g_row + col[q + 2u]], n < end && col_inside[q + 2u]);
+        }
+        let inside = n >= 2u && n < p.h + 2u;
+        let row = (image + (clamp(n, 2u, p.h + 1u) - 2u) * p.w) * p.c;
+        var a: array<f32, COLS + 4u>;
+        for (var q = 0u; q < COLS + 4u; q++) {
+            a[q] = select(0.0, x[row + col[q]], inside && col_inside[q]);
+        }
+        for (var j = 0u; j < 5u; j++) {
+            for (var kx = 0u; kx < 5u; kx++) {
+                var sum = acc[(4u - j) * 5u + kx];
+                for (var q = 0u; q < COLS; q++) { sum = fma(a[q + kx], g[j][q], sum); }
+                acc[(4u - j) * 5u + kx] = sum;
+            }
+        }
+    }
+    for (var t = 0u; t < 25u; t++) { partial[(strip * 25u + t) * p.c + c] = acc[t]; }
+}

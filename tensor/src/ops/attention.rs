@@ -1,0 +1,255 @@
+//! Attention between listed rows: windows, sub-groups and token centres alike.
+
+use super::gather::{RowLists, segment_sum, tokens};
+use crate::device::{Buffer, Device};
+use crate::pipeline::Kernel;
+use crate::record::grid;
+use crate::tensor::{Tensor, WG};
+
+const FORWARD: &str = include_str!("../../../shaders/attention.wgsl");
+const DQ: &str = include_str!("../../../shaders/attention_dq.wgsl");
+const DKV: &str = include_str!("../../../shaders/attention_dkv.wgsl");
+
+/// Who attends to whom: the queries of group j to the keys of group j.
+#[derive(Clone)]
+pub struct AttentionLists {
+    /// The rows of q, in groups; slots may be empty.
+    pub queries: RowLists,
+    /// The rows of k and v, in as many groups; no slot may be empty.
+    pub keys: RowLists,
+}
+
+/// The sizes of one attention, checked.
+struct Sizes {
+    batch: usize,
+    heads: usize,
+    dk: usize, // channels per head, of queries and keys
+    dv: usize, // … of values
+    slots: usize,
+    params: [u32; 6], // groups, queries, keys, rows, key rows, scale
+}
+
+impl Sizes {
+    #[track_caller]
+    fn new(q: &Tensor, k: &Tensor, v: &Tensor, lists: &AttentionLists, heads: usize) -> Sizes {
+        let [batch, rows, channels] = tokens("attention", q);
+        let AttentionLists { queries, keys } = lists;
+        let value_channels = v.channels();
+        assert!(
+            k.shape() == [batch, keys.source_rows, channels]
+                && v.shape() == [batch, keys.source_rows, value_channels]
+                && rows == queries.source_rows
+                && queries.groups == keys.groups
+                && channels.is_multiple_of(heads)
+                && value_channels.is_multiple_of(heads),
+            "attention: q {:?}, k {:?}, v {:?} in {heads} heads, lists of {} groups for {} rows \
+             and {} for {}",
+            q.shape(),
+            k.shape(),
+            v.shape(),
+            queries.groups,
+            queries.source_rows,
+            keys.groups,
+            keys.source_rows,
+        );
+        let dk = channels / heads;
+        let [groups, per_group, key_rows] = [queries.groups, queries.per_group, keys.source_rows];
+        let [groups, queries_each, keys_each, rows, key_rows] =
+            [groups, per_group, keys.per_group, rows, key_rows].map(|n| n as u32);
+        let scale = std::f32::consts::LOG2_E / (dk as f32).sqrt(); // scores as exponents of 2
+        Sizes {
+            batch,
+            heads,
+            dk,
+            dv: value_channels / heads,
+            slots: queries.len(),
+            params: [
+                groups,
+                queries_each,
+                keys_each,
+                rows,
+                key_rows,
+                scale.to_bits(),
+            ],
+        }
+    }
+
+    /// Dispatches a kernel whose invocations each hold a tile of one group's slots for one head.
+    fn dispatch(
+        &self,
+        (source, entry): (&'static str, &'static str),
+        tiled: &RowLists,
+        tile: Tile,
+        inputs: &[&Buffer],
+        outputs: &[&Buffer],
+    ) {
+        let tiles = tiled.per_group.div_ceil(tile.rows);
+        let count = self.batch * tiled.groups * self.heads * tiles;
+        let constants = [
+            ("WG", tile.workgroup),
+            ("R", tile.rows),
+            ("KB", tile.block),
+            ("H", self.heads),
+            ("DK", self.dk),
+            ("DV", self.dv),
+        ]
+        .map(|(name, value)| (name, value as u32));
+        let kernel = Kernel {
+            source,
+            entry,
+            constants: &constants,
+        };
+        let [groups, queries, keys, rows, key_rows, scale] = self.params;
+        let params = [count as u32, groups, queries, keys, rows, key_rows, scale];
+        let workgroups = grid(count.div_ceil(tile.workgroup));
+        outputs[0]
+            .device()
+            .dispatch(&kernel, inputs, outputs, &params, workgroups);
+    }
+}
+
+/// How the kernels cut their work: see attention.wgsl.
+#[derive(Clone, Copy)]
+struct Tile {
+    workgroup: usize,
+    rows: usize,  // held by an invocation
+    block: usize, // keys between two corrections of the running maximum
+}
+
+impl Tile {
+    /// 16 divides every window (16², 20², 24², 28²), sub-group and set of centres of the network.
+    fn of(device: &Device) -> Tile {
+        if device.is_software() {
+            Tile {
+                workgroup: 8,
+                rows: 16,
+                block: 4,
+            }
+        } else {
+            Tile {
+                workgroup: 64,
+                rows: 1,
+                block: 4,
+            }
+        }
+    }
+}
+
+/// `y_i = Σ_j softmax_j(q_i·k_j / √dk)·v_j` over the keys j of i's group, head by head.
+///
+/// q `[B, N, H·dk]`, k `[B, M, H·dk]`, v `[B, M, H·dv]`, head h in channels `h·dk..` and `h·dv..`.
+/// Returns y `[B, slots, H·dv]` in the order of the queries' slots ([`segment_sum`] by
+/// `lists.queries` takes it to rows) and the scores' log-sum-exp `[B, H, slots]`, which the
+/// gradient needs. Empty slots give zeros. Scores are never stored.
+///
+/// # Panics
+/// If shapes, lists and heads do not fit together.
+#[track_caller]
+pub fn attention(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    lists: &AttentionLists,
+    heads: usize,
+) -> (Tensor, Tensor) {
+    let sizes = Sizes::new(q, k, v, lists, heads);
+    let AttentionLists { queries, keys } = lists;
+    let y = Tensor::uninit(q.device(), &[sizes.batch, sizes.slots, v.channels()]);
+    let lse = Tensor::uninit(q.device(), &[sizes.batch, heads, sizes.slots]);
+    let inputs = [q, k, v].map(Tensor::buffer);
+    let inputs = [&inputs[..], &[queries.index.buffer(), keys.index.buffer()]].concat();
+    let tile = Tile::of(q.device());
+    sizes.dispatch(
+        (FORWARD, "attention"),
+        queries,
+        tile,
+        &inputs,
+        &[y.buffer(), lse.buffer()],
+    );
+    (y, lse)
+}
+
+/// The gradient of [`attention`] in slots: by each slot's query `[B, slots, H·dk]`, key
+/// `[B, key slots, H·dk]` and value `[B, key slots, H·dv]`. Takes what `attention` took and gave,
+/// and dy `[B, slots, H·dv]`; empty slots have no part in it.
+///
+/// # Panics
+/// If shapes, lists and heads do not fit together.
+#[track_caller]
+pub fn attention_backward(
+    [q, k, v]: [&Tensor; 3],
+    (y, lse): (&Tensor, &Tensor),
+    dy: &Tensor,
+    lists: &AttentionLists,
+    heads: usize,
+) -> [Tensor; 3] {
+    let sizes = Sizes::new(q, k, v, lists, heads);
+    let AttentionLists { queries, keys } = lists;
+    let (device, batch) = (q.device(), sizes.batch);
+    assert!(
+        y.shape() == [batch, sizes.slots, v.channels()]
+            && dy.shape() == y.shape()
+            && lse.shape() == [batch, heads, sizes.slots],
+        "attention_backward: y {:?}, dy {:?}, lse {:?}",
+        y.shape(),
+        dy.shape(),
+        lse.shape()
+    );
+    let prepared: Tensor<u32> = Tensor::uninit(device, &[batch, heads, sizes.slots, 3]);
+    let inputs = [
+        y.buffer(),
+        dy.buffer(),
+        lse.buffer(),
+        queries.index.buffer(),
+    ];
+    let each = Tile {
+        workgroup: WG,
+        rows: 1,
+        block: 1,
+    };
+    sizes.dispatch(
+        (DQ, "attention_prepare"),
+        queries,
+        each,
+        &inputs,
+        &[prepared.buffer()],
+    );
+
+    let dq = Tensor::uninit(device, &[batch, sizes.slots, q.channels()]);
+    let dk = Tensor::uninit(device, &[batch, keys.len(), k.channels()]);
+    let dv = Tensor::uninit(device, &[batch, keys.len(), v.channels()]);
+    let inputs = [q, k, v, dy].map(Tensor::buffer);
+    let inputs = [&inputs[..], &[prepared.buffer(), keys.index.buffer()]].concat();
+    let tile = Tile::of(device);
+    sizes.dispatch((DQ, "attention_dq"), queries, tile, &inputs, &[dq.buffer()]);
+    sizes.dispatch(
+        (DKV, "attention_dkv"),
+        keys,
+        tile,
+        &inputs,
+        &[dk.buffer(), dv.buffer()],
+    );
+    [dq, dk, dv]
+}
+
+/// The gradient of [`attention`] by the rows of q, k and v: [`attention_backward`], each row's
+/// slots summed.
+///
+/// # Panics
+/// If shapes, lists and heads do not fit together.
+#[track_caller]
+pub fn attention_grad(
+    inputs: [&Tensor; 3],
+    outputs: (&Tensor, &Tensor),
+    dy: &Tensor,
+    lists: &AttentionLists,
+    heads: usize,
+) -> [Tensor; 3] {
+    let [dq, dk, dv] = attention_backward(inputs, outputs, dy, lists, heads);
+    let AttentionLists { queries, keys } = lists;
+    [
+        segment_sum(&dq, queries),
+        segment_sum(&dk, keys),
+        segment_sum(&dv, keys),
+    ]
+}

@@ -1,0 +1,187 @@
+//! Dense 3×3 convolution: stride 1, zero padding 1.
+
+use crate::pipeline::Kernel;
+use crate::record::grid;
+use crate::tensor::dispatch_1d;
+use crate::{Device, Tensor};
+
+const SOURCE: &str = include_str!("../../../shaders/conv3x3.wgsl");
+const WEIGHT_GRAD: &str = include_str!("../../../shaders/conv3x3_weight_grad.wgsl");
+const SUM_CHUNKS: &str = include_str!("../../../shaders/sum_chunks.wgsl");
+
+/// `y[b, v, u, o] = bias[o] + Σ x[b, v+ky−1, u+kx−1, i]·w[ky, kx, i, o]`, zero outside the image.
+/// `x`: `[B, H, W, Ci]`, `w`: `[3, 3, Ci, Co]`, `bias`: `[Co]`; gives `[B, H, W, Co]`.
+///
+/// # Panics
+/// If the shapes do not fit.
+#[track_caller]
+pub fn conv3x3(x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> Tensor {
+    let &[_, _, _, ci] = x.shape() else {
+        panic!("conv3x3: x of shape {:?}", x.shape())
+    };
+    let co = w.channels();
+    assert_eq!(
+        w.shape(),
+        [3, 3, ci, co],
+        "conv3x3: weights for x {:?}",
+        x.shape()
+    );
+    if let Some(bias) = bias {
+        assert_eq!(
+            bias.shape(),
+            [co],
+            "conv3x3: bias for weights {:?}",
+            w.shape()
+        );
+    }
+    run(x, w, bias, co, [0, ci * co, co, 1])
+}
+
+/// The gradient by `x`: `dy` `[B, H, W, Co]` and `w` `[3, 3, Ci, Co]` give `[B, H, W, Ci]`.
+/// It is the convolution of `dy` with the weights' taps mirrored and channels exchanged.
+///
+/// # Panics
+/// If the shapes do not fit.
+#[track_caller]
+pub fn conv3x3_input_grad(dy: &Tensor, w: &Tensor) -> Tensor {
+    let (&[_, _, _, co], &[3, 3, ci, _]) = (dy.shape(), w.shape()) else {
+        panic!("conv3x3_input_grad: dy {:?}, w {:?}", dy.shape(), w.shape())
+    };
+    assert_eq!(
+        w.channels(),
+        co,
+        "conv3x3_input_grad: dy {:?}, w {:?}",
+        dy.shape(),
+        w.shape()
+    );
+    run(
+        dy,
+        w,
+        None,
+        ci,
+        [8 * ci * co, (ci * co).wrapping_neg(), 1, co],
+    )
+}
+
+/// `strides`: of the weights, where tap 0 starts, then by tap, input channel, output channel.
+fn run(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, co: usize, strides: [usize; 4]) -> Tensor {
+    let &[b, height, width, ci] = x.shape() else {
+        unreachable!("checked by the callers")
+    };
+    let y = Tensor::uninit(x.device(), &[b, height, width, co]);
+    let [rows, cols, outs, wg] = tile(x.device(), co);
+    let count = b * height.div_ceil(rows) * width.div_ceil(cols) * co.div_ceil(outs);
+    let [base, by_tap, by_in, by_out] = strides;
+    let params = [count, height, width, ci, co, base, by_tap, by_in, by_out];
+    let mut params = params.map(|n| n as u32).to_vec();
+    params.push(bias.is_some() as u32);
+    let constants = [
+        ("WG", wg as u32),
+        ("ROWS", rows as u32),
+        ("COLS", cols as u32),
+        ("OUTS", outs as u32),
+    ];
+    let kernel = Kernel {
+        source: SOURCE,
+        entry: "conv3x3",
+        constants: &constants,
+    };
+    let inputs = [x.buffer(), w.buffer(), bias.unwrap_or(w).buffer()];
+    x.device().dispatch(
+        &kernel,
+        &inputs,
+        &[y.buffer()],
+        &params,
+        grid(count.div_ceil(wg)),
+    );
+    y
+}
+
+/// Rows, columns and output channels of an invocation's tile, and invocations per workgroup.
+fn tile(device: &Device, co: usize) -> [usize; 4] {
+    match (device.is_software(), co) {
+        (true, ..=4) => [4, 8, 3, 8],
+        (true, _) => [4, 8, 8, 8],
+        (false, ..=4) => [2, 4, 3, 64],
+        (false, _) => [2, 4, 8, 64],
+    }
+}
+
+/// The gradient by `w`: `x` `[B, H, W, Ci]` and `dy` `[B, H, W, Co]` give `[3, 3, Ci, Co]`.
+/// Summed over chunks of image rows first, then over the chunks, in a fixed order.
+///
+/// # Panics
+/// If the shapes do not fit.
+#[track_caller]
+pub fn conv3x3_weight_grad(x: &Tensor, dy: &Tensor) -> Tensor {
+    let (&[b, height, width, ci], &[.., co]) = (x.shape(), dy.shape()) else {
+        panic!(
+            "conv3x3_weight_grad: x {:?}, dy {:?}",
+            x.shape(),
+            dy.shape()
+        )
+    };
+    assert_eq!(
+        dy.shape(),
+        [b, height, width, co],
+        "conv3x3_weight_grad: dy for x {:?}",
+        x.shape()
+    );
+    let [ins, outs, step, wg] = weight_grad_tile(x.device(), ci, co);
+    let rows = b * height;
+    let chunk_rows = chunk_rows(rows, 9 * ci * co);
+    let chunks = rows.div_ceil(chunk_rows);
+    let partial = Tensor::uninit(x.device(), &[chunks, 3, 3, ci, co]);
+    let count = chunks * 3 * ci.div_ceil(ins) * co.div_ceil(outs);
+    let params = [count, rows, chunk_rows, height, width, ci, co].map(|n| n as u32);
+    let constants = [
+        ("WG", wg as u32),
+        ("INS", ins as u32),
+        ("OUTS", outs as u32),
+        ("STEP", step as u32),
+    ];
+    let kernel = Kernel {
+        source: WEIGHT_GRAD,
+        entry: "conv3x3_weight_grad",
+        constants: &constants,
+    };
+    let inputs = [x.buffer(), dy.buffer()];
+    let groups = grid(count.div_ceil(wg));
+    x.device()
+        .dispatch(&kernel, &inputs, &[partial.buffer()], &params, groups);
+    sum_chunks(&partial)
+}
+
+/// Input and output channels of an invocation's tile, pixels per step, invocations per workgroup.
+fn weight_grad_tile(device: &Device, ci: usize, co: usize) -> [usize; 4] {
+    let [wide, step, wg] = if device.is_software() {
+        [8, 4, 8]
+    } else {
+        [4, 4, 64]
+    };
+    let channels = |n: usize| if n <= 4 { 3 } else { wide };
+    [channels(ci), channels(co), step, wg]
+}
+
+/// Rows per chunk: few enough for many invocations and a small error, unless the partial sums,
+/// `len` for each chunk, would take more than 16 MiB.
+fn chunk_rows(rows: usize, len: usize) -> usize {
+    let most_chunks = ((4 << 20) / len).max(1);
+    rows.div_ceil(most_chunks).max(8)
+}
+
+/// `[K, …]` to `[…]`: the sum over the first axis, in its order.
+pub(super) fn sum_chunks(partial: &Tensor) -> Tensor {
+    let (chunks, shape) = (partial.shape()[0], &partial.shape()[1..]);
+    let y = Tensor::uninit(partial.device(), shape);
+    let params = [y.len() as u32, chunks as u32];
+    dispatch_1d(
+        SUM_CHUNKS,
+        "sum_chunks",
+        &[partial.buffer()],
+        &[y.buffer()],
+        &params,
+        y.len(),
+    );
+    y
+}

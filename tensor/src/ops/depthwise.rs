@@ -1,0 +1,126 @@
+//! Depthwise 5×5 convolution: one filter per channel, stride 1, zero padding 2.
+
+use super::conv3x3::sum_chunks;
+use crate::pipeline::Kernel;
+use crate::record::grid;
+use crate::{Device, Tensor};
+
+const SOURCE: &str = include_str!("../../../shaders/depthwise.wgsl");
+const WEIGHT_GRAD: &str = include_str!("../../../shaders/depthwise_weight_grad.wgsl");
+
+/// `y[b, v, u, c] = bias[c] + Σ x[b, v+ky−2, u+kx−2, c]·w[ky, kx, c]`, zero outside the image.
+/// `x`: `[B, H, W, C]`, `w`: `[5, 5, C]`, `bias`: `[C]`; gives `[B, H, W, C]`.
+///
+/// # Panics
+/// If the shapes do not fit.
+#[track_caller]
+pub fn depthwise5x5(x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> Tensor {
+    if let Some(bias) = bias {
+        assert_eq!(
+            bias.shape(),
+            [x.channels()],
+            "depthwise5x5: bias for x {:?}",
+            x.shape()
+        );
+    }
+    run(x, w, bias, false)
+}
+
+/// The gradient by `x`: `dy` `[B, H, W, C]` and `w` `[5, 5, C]` give `[B, H, W, C]`: the
+/// convolution of `dy` with the mirrored weights.
+///
+/// # Panics
+/// If the shapes do not fit.
+#[track_caller]
+pub fn depthwise5x5_input_grad(dy: &Tensor, w: &Tensor) -> Tensor {
+    run(dy, w, None, true)
+}
+
+#[track_caller]
+fn run(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, mirror: bool) -> Tensor {
+    let &[b, height, width, c] = x.shape() else {
+        panic!("depthwise5x5: image of shape {:?}", x.shape())
+    };
+    assert_eq!(
+        w.shape(),
+        [5, 5, c],
+        "depthwise5x5: weights for image {:?}",
+        x.shape()
+    );
+    let y = Tensor::uninit(x.device(), x.shape());
+    let [rows, cols, wg] = strip(x.device());
+    let count = b * height.div_ceil(rows) * width.div_ceil(cols) * c;
+    let params = [
+        count,
+        height,
+        width,
+        c,
+        bias.is_some() as usize,
+        mirror as usize,
+    ];
+    let constants = [
+        ("WG", wg as u32),
+        ("ROWS", rows as u32),
+        ("COLS", cols as u32),
+    ];
+    let kernel = Kernel {
+        source: SOURCE,
+        entry: "depthwise5x5",
+        constants: &constants,
+    };
+    let inputs = [x.buffer(), w.buffer(), bias.unwrap_or(w).buffer()];
+    let groups = grid(count.div_ceil(wg));
+    x.device().dispatch(
+        &kernel,
+        &inputs,
+        &[y.buffer()],
+        &params.map(|n| n as u32),
+        groups,
+    );
+    y
+}
+
+/// The gradient by `w`: `x` and `dy`, both `[B, H, W, C]`, give `[5, 5, C]`. Summed over strips of
+/// the image first, then over the strips, in a fixed order.
+///
+/// # Panics
+/// If the shapes do not fit.
+#[track_caller]
+pub fn depthwise5x5_weight_grad(x: &Tensor, dy: &Tensor) -> Tensor {
+    let &[b, height, width, c] = x.shape() else {
+        panic!("depthwise5x5_weight_grad: x of shape {:?}", x.shape())
+    };
+    assert_eq!(
+        x.shape(),
+        dy.shape(),
+        "depthwise5x5_weight_grad: x and dy differ"
+    );
+    let [rows, cols, wg] = strip(x.device());
+    let strips = b * height.div_ceil(rows) * width.div_ceil(cols);
+    let partial = Tensor::uninit(x.device(), &[strips, 5, 5, c]);
+    let params = [strips * c, height, width, c].map(|n| n as u32);
+    let constants = [
+        ("WG", wg as u32),
+        ("ROWS", rows as u32),
+        ("COLS", cols as u32),
+    ];
+    let kernel = Kernel {
+        source: WEIGHT_GRAD,
+        entry: "depthwise5x5_weight_grad",
+        constants: &constants,
+    };
+    let inputs = [x.buffer(), dy.buffer()];
+    let groups = grid((strips * c).div_ceil(wg));
+    x.device()
+        .dispatch(&kernel, &inputs, &[partial.buffer()], &params, groups);
+    sum_chunks(&partial)
+}
+
+/// Rows and columns of an invocation's strip, and invocations per workgroup.
+fn strip(device: &Device) -> [usize; 3] {
+    if device.is_software() {
+        [32, 8, 32]
+    } else {
+        [16, 4, 64]
+    }
+}

@@ -1,0 +1,86 @@
+//! Sums and the L1 loss against host loops.
+
+mod common;
+
+use common::{assert_close, assert_same_bits, device, host, random, sums, zip};
+use tensor::{Tensor, ops};
+
+#[test]
+fn columns_are_summed_over_any_number_of_rows() {
+    for rows in [1, 3, 32, 33, 1024, 1025, 2500] {
+        for c in [1, 3, 40] {
+            let x = random(1, &[rows, c]);
+            let hx = host(&x);
+            let expected = sums([1, c], rows, |_, j, l| hx[l * c + j]);
+            let y = ops::sum_rows(&x);
+            assert_eq!(y.shape(), [c]);
+            assert_close(&format!("{rows} rows of {c}"), &y, &expected, 2e-5);
+        }
+    }
+}
+
+#[test]
+fn a_sum_takes_in_every_image_row_and_column() {
+    let x = random(2, &[3, 71, 7]);
+    let expected: f64 = host(&x).iter().sum();
+    let y = ops::sum(&x);
+    assert_eq!(y.shape(), [1]);
+    assert_close("sum", &y, &[expected], 5e-6);
+}
+
+#[test]
+fn a_row_is_repeated() {
+    for (rows, c) in [(1, 1), (3, 7), (100, 3)] {
+        let x = random(3, &[c]);
+        let y = ops::broadcast_rows(&x, rows);
+        assert_eq!(y.shape(), [rows, c]);
+        assert_close("broadcast_rows", &y, &host(&x).repeat(rows), 0.0);
+    }
+}
+
+#[test]
+fn more_workgroups_than_one_dimension_holds_miss_no_element() {
+    let n = 65_536 * 64 + 65; // every number below 2²⁴ is exact
+    let numbers: Vec<f32> = (0..n).map(|i| i as f32).collect();
+    let y = ops::scale(&Tensor::new(&device(), &numbers, &[n]), 2.0);
+    let wrong = y.to_vec().expect("read-back").into_iter().enumerate();
+    assert_eq!(wrong.filter(|&(i, y)| y != 2.0 * i as f32).count(), 0);
+    let ones = ops::broadcast_rows(&Tensor::full(&device(), 1.0, &[1]), n);
+    assert_close("sum of ones", &ops::sum(&ones), &[n as f64], 0.0);
+}
+
+#[test]
+fn the_l1_loss_is_the_mean_difference_and_has_no_slope_where_equal() {
+    for shape in [&[1][..], &[3], &[2, 33, 31, 3]] {
+        let (a, b) = (random(4, shape), random(5, shape));
+        // Every third element equal.
+        let (mut same, hb) = (a.to_vec().unwrap(), b.to_vec().unwrap());
+        (2..same.len()).step_by(3).for_each(|i| same[i] = hb[i]);
+        let a = Tensor::new(&device(), &same, shape);
+        let n = a.len() as f64;
+
+        let expected = zip(&a, &b, |a, b| (a - b).abs()).iter().sum::<f64>() / n;
+        assert_close("l1_loss", &ops::l1_loss(&a, &b), &[expected], 1e-6);
+
+        let dy = Tensor::full(&device(), -1.7, &[1]);
+        let slope = |a: f64, b: f64| if a == b { 0.0 } else { (a - b).signum() };
+        // Times n: the gradients of a large image are far below the tolerance.
+        let da = ops::scale(&ops::l1_loss_backward(&a, &b, &dy), n as f32);
+        let expected = zip(&a, &b, |a, b| -1.7 * slope(a, b));
+        assert_close("l1_loss_backward", &da, &expected, 1e-6);
+    }
+}
+
+#[test]
+fn the_loss_of_equal_images_is_zero() {
+    let a = random(6, &[5, 7, 3]);
+    assert_close("l1_loss", &ops::l1_loss(&a, &a), &[0.0], 0.0);
+}
+
+#[test]
+fn two_runs_give_the_same_bits() {
+    let (a, b, dy) = (random(7, &[99, 40]), random(8, &[99, 40]), random(9, &[1]));
+    assert_same_bits("sum_rows", || ops::sum_rows(&a));
+    assert_same_bits("l1_loss", || ops::l1_loss(&a, &b));
+    assert_same_bits("l1_loss_backward", || ops::l1_loss_backward(&a, &b, &dy));
+}

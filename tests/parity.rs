@@ -1,0 +1,281 @@
+//! The network agrees with PyTorch's numbers: outputs, losses, gradients, centres, Adam.
+//!
+//! Runs every file of the folder named by `CATANET_GOLDEN` (default: tests/golden), by its name:
+//! `eval_*`, `train_*`, `adam_*` and `*_case` safetensors, and the `.pth` files of a case. Images
+//! there are NCHW, weights in PyTorch's layouts; the numbers come from the network in PyTorch.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use autograd::Var;
+use catanet::{CATANet, Mode};
+use nn::checkpoint::{Array, Data, StateDict, load};
+use nn::{Adam, AdamOptions, Layout, Module, Parameter, State, load_state_dict, parameters};
+use tensor::{Device, Tensor};
+
+fn device() -> &'static Device {
+    static DEVICE: OnceLock<Device> = OnceLock::new();
+    DEVICE.get_or_init(|| Device::open(None).expect("tests need an adapter"))
+}
+
+/// The files whose name starts with `start` and ends with `end`.
+fn golden(start: &str, end: &str) -> Vec<PathBuf> {
+    let own = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
+    let folder = std::env::var("CATANET_GOLDEN").unwrap_or_else(|_| own.to_owned());
+    let entries = std::fs::read_dir(&folder).unwrap_or_else(|e| panic!("{folder}: {e}"));
+    let mut files: Vec<_> = entries.map(|e| e.expect("listing").path()).collect();
+    files.retain(|f| {
+        let name = f.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        name.starts_with(start) && name.ends_with(end)
+    });
+    files.sort();
+    assert!(!files.is_empty(), "no {start}*{end} in {folder}");
+    files
+}
+
+fn floats(array: &Array) -> &[f32] {
+    let Data::F32(values) = &array.data else {
+        panic!("not floats")
+    };
+    values
+}
+
+/// [B, C, H, W] → [B, H, W, C]
+fn channels_last(array: &Array) -> (Vec<f32>, [usize; 4]) {
+    let &[b, c, h, w] = &array.shape[..] else {
+        panic!("{:?} is not NCHW", array.shape)
+    };
+    let data = floats(array);
+    let at = |i: usize| {
+        let (image, pixel, channel) = (i / (h * w * c), i / c % (h * w), i % c);
+        data[(image * c + channel) * h * w + pixel]
+    };
+    ((0..data.len()).map(at).collect(), [b, h, w, c])
+}
+
+fn image(file: &StateDict, key: &str) -> Var {
+    let (data, shape) = channels_last(&file.arrays[key]);
+    Var::constant(Tensor::new(device(), &data, &shape))
+}
+
+/// The arrays under `prefix`, as a dictionary of their own.
+fn part(file: &StateDict, prefix: &str) -> StateDict {
+    let strip = |(k, v): (&String, &Array)| Some((k.strip_prefix(prefix)?.to_owned(), v.clone()));
+    StateDict {
+        arrays: file.arrays.iter().filter_map(strip).collect(),
+        ..Default::default()
+    }
+}
+
+/// A network of the scale that the file's name tells (`…_x3_…`), with the given weights.
+fn network(file: &Path, weights: &StateDict) -> CATANet {
+    let name = file
+        .file_stem()
+        .and_then(|s| s.to_str())
+        .unwrap_or_default();
+    let scale = name
+        .split('_')
+        .find_map(|p| p.strip_prefix('x')?.parse().ok());
+    let net = CATANet::new(
+        device(),
+        scale.unwrap_or_else(|| panic!("no scale in {name}")),
+        0,
+    );
+    load_state_dict(&net, weights, |_| true).unwrap_or_else(|e| panic!("{name}: {e}"));
+    net
+}
+
+/// ‖a − b‖ / ‖b‖
+fn distance(a: &[f32], b: &[f32]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let square = |f: &dyn Fn(f64, f64) -> f64| -> f64 {
+        a.iter()
+            .zip(b)
+            .map(|(&a, &b)| f(a.into(), b.into()).powi(2))
+            .sum()
+    };
+    (square(&|a, b| a - b) / square(&|_, b| b).max(1e-300)).sqrt()
+}
+
+#[track_caller]
+fn assert_within(what: &str, error: f64, tolerance: f64) {
+    println!("{what}: {error:.2e} (tolerance {tolerance:.0e})");
+    assert!(
+        error <= tolerance,
+        "{what}: {error:.2e} exceeds {tolerance:.0e}"
+    );
+}
+
+#[track_caller]
+fn assert_output(what: &str, output: &Tensor, expected: &Array) {
+    let (expected, shape) = channels_last(expected);
+    assert_eq!(output.shape(), shape, "{what}");
+    assert_within(
+        what,
+        distance(&output.to_vec().expect("read-back"), &expected),
+        1e-5,
+    );
+}
+
+#[test]
+fn evaluation_outputs_agree_at_every_scale_and_size() {
+    for path in golden("eval_", ".safetensors") {
+        let file = load(&path).expect("golden file");
+        let net = network(&path, &part(&file, "params."));
+        for (key, expected) in file.arrays.iter().filter(|(k, _)| k.starts_with("output.")) {
+            let input = image(&file, &key.replace("output", "input"));
+            let what = format!("{} {key} {:?}", path.display(), input.shape());
+            assert_output(&what, &net.upscale(&input), expected);
+        }
+    }
+}
+
+#[test]
+fn published_checkpoints_give_the_published_output() {
+    for case in golden("", "_case.safetensors") {
+        let file = load(&case).expect("golden file");
+        for checkpoint in golden("", ".pth") {
+            let net = network(&case, &load(&checkpoint).expect("golden checkpoint"));
+            let output = net.upscale(&image(&file, "input"));
+            assert_output(
+                &checkpoint.display().to_string(),
+                &output,
+                &file.arrays["output"],
+            );
+        }
+    }
+}
+
+/// A gradient in PyTorch's layout, by the one function that turns weights into it.
+fn in_file_layout(parameter: &Parameter) -> Option<Vec<f32>> {
+    struct Only(Parameter);
+    impl Module for Only {
+        fn visit(&self, _: &str, visitor: &mut dyn FnMut(String, State)) {
+            visitor(String::new(), State::Parameter(&self.0));
+        }
+    }
+    let gradient = Parameter::new(parameter.grad()?, parameter.layout());
+    let dict = nn::state_dict(&Only(gradient)).expect("read-back");
+    Some(floats(&dict.arrays[""]).to_vec())
+}
+
+fn means(net: &CATANet) -> StateDict {
+    let mut dict = nn::state_dict(net).expect("read-back");
+    dict.arrays.retain(|k, _| k.ends_with(".means"));
+    dict
+}
+
+#[test]
+fn training_steps_agree_in_loss_gradients_and_centres() {
+    for path in golden("train_", ".safetensors") {
+        let file = load(&path).expect("golden file");
+        let before = part(&file, "before.");
+        let net = network(&path, &before);
+        let output = net.forward(&image(&file, "lq"), Mode::Train);
+        assert_output(
+            &format!("{} output", path.display()),
+            &output,
+            &file.arrays["output"],
+        );
+
+        let loss = nn::l1_loss(&output, &image(&file, "gt"));
+        let expected = f64::from(floats(&file.arrays["loss"])[0]);
+        let got = f64::from(loss.item().expect("read-back"));
+        assert_within("loss", (got - expected).abs() / expected, 1e-5);
+
+        loss.backward();
+        let (mut worst, mut compared) = ((0.0, String::new()), 0);
+        net.visit("", &mut |name, state| {
+            let State::Parameter(parameter) = state else {
+                return;
+            };
+            let expected = floats(&file.arrays[&format!("grad.{name}")]);
+            let got = in_file_layout(parameter).unwrap_or_else(|| panic!("{name}: no gradient"));
+            let error = distance(&got, expected);
+            assert!(
+                error <= 3e-4,
+                "gradient of {name}: {error:.2e} exceeds 3e-4"
+            );
+            compared += 1;
+            if error > worst.0 {
+                worst = (error, name);
+            }
+        });
+        let gradients = file
+            .arrays
+            .keys()
+            .filter(|k| k.starts_with("grad."))
+            .count();
+        assert_eq!(
+            compared, gradients,
+            "every gradient of the file is compared"
+        );
+        println!("worst of {compared} gradients: {} {:.2e}", worst.1, worst.0);
+
+        for (name, got) in &means(&net).arrays {
+            let expected = floats(&file.arrays[&format!("after.{name}")]);
+            let block = name.trim_end_matches("means");
+            let first = match before.arrays[&format!("{block}initted")].data {
+                Data::Bool(ref v) => !v[0],
+                Data::I64(ref v) => v[0] == 0,
+                Data::F32(_) => panic!("initted is a flag"),
+            };
+            if first {
+                assert_within(name, distance(floats(got), expected), 1e-4);
+            } else {
+                let old = floats(&before.arrays[name]);
+                let change =
+                    |new: &[f32]| -> Vec<f32> { new.iter().zip(old).map(|(a, b)| a - b).collect() };
+                assert_within(
+                    name,
+                    distance(&change(floats(got)), &change(expected)),
+                    5e-3,
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn adam_follows_the_same_losses_for_twelve_steps() {
+    for path in golden("adam_", ".safetensors") {
+        let file = load(&path).expect("golden file");
+        let net = network(&path, &part(&file, "before."));
+        let options = AdamOptions {
+            lr: 2e-4,
+            betas: (0.9, 0.99),
+            eps: 1e-8,
+            weight_decay: 0.0,
+        };
+        let mut adam = Adam::new(parameters(&net), options);
+        for (step, &expected) in floats(&file.arrays["losses"]).iter().enumerate() {
+            let output = net.forward(&image(&file, &format!("lq.{step}")), Mode::Train);
+            let loss = nn::l1_loss(&output, &image(&file, &format!("gt.{step}")));
+            loss.backward();
+            adam.step();
+            let error = (loss.item().expect("read-back") - expected).abs() / expected;
+            let tolerance = if step == 0 { 1e-5 } else { 3e-3 };
+            assert_within(&format!("loss of step {step}"), error.into(), tolerance);
+        }
+    }
+}
+
+#[test]
+fn a_gradient_is_compared_in_the_layout_of_the_file() {
+    let values: Vec<f32> = (0..9 * 2 * 3).map(|i| i as f32).collect();
+    let parameter = Parameter::new(
+        Tensor::new(device(), &values, &[3, 3, 2, 3]),
+        Layout::Conv3x3,
+    );
+    assert!(
+        in_file_layout(&parameter).is_none(),
+        "no backward pass has run"
+    );
+    let ones = Tensor::full(device(), 1.0, &[3, 3, 2, 3]);
+    let weights = Tensor::new(device(), &values, &[3, 3, 2, 3]);
+    let product = autograd::mul(&parameter, &Var::constant(weights));
+    autograd::sum(&autograd::mul(&product, &Var::constant(ones))).backward();
+    let turned = in_file_layout(&parameter).expect("a gradient");
+    // [ky, kx, i, o] = [1, 2, 1, 0] stands at [o, i, ky, kx] = [0, 1, 1, 2].
+    assert_eq!(turned[9 + 5], values[(5 * 2 + 1) * 3]);
+}
