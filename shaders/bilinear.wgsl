@@ -3,10 +3,10 @@
 //
 // Bindings: bilinear: x [B, H, W, C], output y [B, H·s, W·s, C];
 //           bilinear_backward: dy [B, H·s, W·s, C], output dx [B, H, W, C].
-// Grid: one invocation per element of the output, folded into two dimensions.
+// Grid: one invocation per pixel of y, or per element of dx, folded into two dimensions.
 // Backward is a gather too: an input sums over the outputs that took it, no atomics.
 
-struct Params { n: u32, h: u32, w: u32, c: u32, s: u32 } // h, w: before the enlargement
+struct Params { count: u32, h: u32, w: u32, c: u32, s: u32 } // h, w: before the enlargement
 var<immediate> p: Params;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -31,17 +31,19 @@ fn share(d: u32, i: u32, n: u32) -> f32 {
 fn bilinear(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
             @builtin(local_invocation_index) local: u32) {
     let i = (id.y * groups.x + id.x) * WG + local;
-    if i >= p.n { return; }
-    let c = i % p.c;
-    let u = place(i / p.c % (p.w * p.s), p.w);
-    let line = i / (p.c * p.w * p.s); // b·H·s + row
+    if i >= p.count { return; }
+    let u = place(i % (p.w * p.s), p.w);
+    let line = i / (p.w * p.s); // b·H·s + row
     let v = place(line % (p.h * p.s), p.h);
     let image = line / (p.h * p.s) * p.h;
     let top = (image + v.low) * p.w;
     let bottom = (image + v.high) * p.w;
-    let above = mix(x[(top + u.low) * p.c + c], x[(top + u.high) * p.c + c], u.high_share);
-    let below = mix(x[(bottom + u.low) * p.c + c], x[(bottom + u.high) * p.c + c], u.high_share);
-    y[i] = mix(above, below, v.high_share);
+    for (var c = 0u; c < p.c; c++) {
+        let above = mix(x[(top + u.low) * p.c + c], x[(top + u.high) * p.c + c], u.high_share);
+        let below =
+            mix(x[(bottom + u.low) * p.c + c], x[(bottom + u.high) * p.c + c], u.high_share);
+        y[i * p.c + c] = mix(above, below, v.high_share);
+    }
 }
 
 // x = dy, y = dx.
@@ -49,7 +51,7 @@ fn bilinear(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: v
 fn bilinear_backward(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
                      @builtin(local_invocation_index) local: u32) {
     let i = (id.y * groups.x + id.x) * WG + local;
-    if i >= p.n { return; }
+    if i >= p.count { return; }
     let c = i % p.c;
     let u = i / p.c % p.w;
     let line = i / (p.c * p.w); // b·H + row

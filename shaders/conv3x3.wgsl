@@ -67,16 +67,17 @@ fn conv3x3(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: ve
         for (var o = 0u; o < OUTS; o++) {
             var k: array<f32, 9>;
             for (var t = 0u; t < 9u; t++) { k[t] = weight[out[o] + t * p.w_tap + i * p.w_in]; }
-            // All nine taps of one output after each other: its sum stays in a register.
+            // The nine taps of one output after each other, in a register; their sum is added
+            // as one, which leaves a ninth of the rounding errors.
             for (var r = 0u; r < ROWS; r++) {
                 for (var q = 0u; q < COLS; q++) {
-                    var sum = acc[o][r][q];
+                    var sum = 0.0;
                     for (var ky = 0u; ky < 3u; ky++) {
                         for (var kx = 0u; kx < 3u; kx++) {
                             sum = fma(a[r + ky][q + kx], k[3u * ky + kx], sum);
                         }
                     }
-                    acc[o][r][q] = sum;
+                    acc[o][r][q] += sum;
                 }
             }
         }

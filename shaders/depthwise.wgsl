@@ -59,7 +59,9 @@ fn depthwise5x5(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) group
         for (var j = 0u; j < 5u; j++) {
             for (var q = 0u; q < COLS; q++) {
                 var sum = acc[j][q];
-                for (var kx = 0u; kx < 5u; kx++) { sum = fma(a[q + kx], k[(4u - j) * 5u + kx], sum); }
+                for (var kx = 0u; kx < 5u; kx++) {
+                    sum = fma(a[q + kx], k[(4u - j) * 5u + kx], sum);
+                }
                 acc[j][q] = sum;
             }
         }

@@ -55,9 +55,9 @@ fn depthwise5x5_weight_grad(
         }
         for (var j = 0u; j < 5u; j++) {
             for (var kx = 0u; kx < 5u; kx++) {
-                var sum = acc[(4u - j) * 5u + kx];
+                var sum = 0.0; // of one row, so that fewer roundings meet the long sum
                 for (var q = 0u; q < COLS; q++) { sum = fma(a[q + kx], g[j][q], sum); }
-                acc[(4u - j) * 5u + kx] = sum;
+                acc[(4u - j) * 5u + kx] += sum;
             }
         }
     }

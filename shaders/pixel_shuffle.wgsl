@@ -2,34 +2,43 @@
 // pixels that take its place; and back.
 //
 // Bindings: pixel_shuffle: x [B, H, W, C·r²], output y [B, H·r, W·r, C]; pixel_unshuffle: the reverse.
-// Grid: one invocation per element, folded into two dimensions.
-// Bound by memory: one element an invocation, in the order of the enlarged side.
+// Grid: one invocation per r² elements (a pixel's channel c), folded into two dimensions.
+// Bound by memory; r² elements share the divisions that find their place.
 
-struct Params { n: u32, w: u32, c: u32, r: u32 } // w: columns before the enlargement
-var<immediate> p: Params;
+struct Params { count: u32, w: u32, c: u32, r: u32 }
+var<immediate> p: Params; // count = B·H·W·C; w: columns before the enlargement
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 
-// Where the element that is number `large` of [B, H·r, W·r, C] lies in [B, H, W, C·r²].
-fn shuffled(large: u32) -> u32 {
-    let c = large % p.c;
-    let u = large / p.c % (p.w * p.r);
-    let v = large / (p.c * p.w * p.r); // b·H·r + row
-    let pixel = v / p.r * p.w + u / p.r;
-    return ((pixel * p.c + c) * p.r + v % p.r) * p.r + u % p.r;
+// Where row 0, column 0 of the elements with number `n` lies in [B, H·r, W·r, C].
+fn corner(n: u32) -> u32 {
+    let pixel = n / p.c;
+    return (pixel / p.w * p.r * p.w + pixel % p.w) * p.r * p.c + n % p.c;
 }
 
 @compute @workgroup_size(WG)
 fn pixel_shuffle(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
                  @builtin(local_invocation_index) local: u32) {
-    let i = (id.y * groups.x + id.x) * WG + local;
-    if i < p.n { y[i] = x[shuffled(i)]; }
+    let n = (id.y * groups.x + id.x) * WG + local;
+    if n >= p.count { return; }
+    let large = corner(n);
+    for (var i = 0u; i < p.r; i++) {
+        for (var j = 0u; j < p.r; j++) {
+            y[large + (i * p.w * p.r + j) * p.c] = x[(n * p.r + i) * p.r + j];
+        }
+    }
 }
 
 @compute @workgroup_size(WG)
 fn pixel_unshuffle(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
                    @builtin(local_invocation_index) local: u32) {
-    let i = (id.y * groups.x + id.x) * WG + local;
-    if i < p.n { y[shuffled(i)] = x[i]; }
+    let n = (id.y * groups.x + id.x) * WG + local;
+    if n >= p.count { return; }
+    let large = corner(n);
+    for (var i = 0u; i < p.r; i++) {
+        for (var j = 0u; j < p.r; j++) {
+            y[(n * p.r + i) * p.r + j] = x[large + (i * p.w * p.r + j) * p.c];
+        }
+    }
 }

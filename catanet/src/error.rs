@@ -82,4 +82,37 @@ pub enum Error {
         /// What the side is needed for.
         what: &'static str,
     },
+    /// `--resume` where no run was saved.
+    #[error("no run to resume: there is no {}; start without --resume, or name the run's folder with --out", path.display())]
+    NoRun {
+        /// Where it would be.
+        path: PathBuf,
+    },
+    /// A saved run of another scale or another network.
+    #[error("cannot go on from {}: {source}; name another folder with --out, or start without --resume", path.display())]
+    WrongRun {
+        /// The saved run.
+        path: PathBuf,
+        /// What does not fit.
+        source: nn::Error,
+    },
+    /// A training crop that the network's windows do not fit in.
+    #[error("a crop of {patch}×{patch} is too small: the network's windows need {needed}; choose --patch {needed} or more")]
+    SmallPatch {
+        /// The side asked for.
+        patch: usize,
+        /// The least side.
+        needed: usize,
+    },
+    /// Training that went astray.
+    #[error("the loss is no longer a number after {iteration} iterations (learning rate {lr:.1e}); go on from the last saved state with --resume and a smaller --lr")]
+    Diverged {
+        /// Steps done.
+        iteration: u64,
+        /// The rate of the last.
+        lr: f64,
+    },
+    /// Weights that do not load or fit, or a device that failed.
+    #[error(transparent)]
+    Network(#[from] nn::Error),
 }

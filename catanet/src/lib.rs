@@ -7,6 +7,7 @@ pub mod image;
 pub mod imresize;
 pub mod metrics;
 mod model;
+pub mod train;
 
 pub use error::{Error, Result};
-pub use model::{CATANet, Mode};
+pub use model::{CATANet, MIN_SIDE, Mode};

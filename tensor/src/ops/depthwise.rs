@@ -1,6 +1,6 @@
 //! Depthwise 5×5 convolution: one filter per channel, stride 1, zero padding 2.
 
-use super::conv3x3::sum_chunks;
+use super::sum_rows;
 use crate::pipeline::Kernel;
 use crate::record::grid;
 use crate::{Device, Tensor};
@@ -97,7 +97,7 @@ pub fn depthwise5x5_weight_grad(x: &Tensor, dy: &Tensor) -> Tensor {
     );
     let [rows, cols, wg] = strip(x.device());
     let strips = b * height.div_ceil(rows) * width.div_ceil(cols);
-    let partial = Tensor::uninit(x.device(), &[strips, 5, 5, c]);
+    let partial = Tensor::uninit(x.device(), &[strips, 25 * c]);
     let params = [strips * c, height, width, c].map(|n| n as u32);
     let constants = [
         ("WG", wg as u32),
@@ -113,13 +113,13 @@ pub fn depthwise5x5_weight_grad(x: &Tensor, dy: &Tensor) -> Tensor {
     let groups = grid((strips * c).div_ceil(wg));
     x.device()
         .dispatch(&kernel, &inputs, &[partial.buffer()], &params, groups);
-    sum_chunks(&partial)
+    sum_rows(&partial).reshape(&[5, 5, c])
 }
 
 /// Rows and columns of an invocation's strip, and invocations per workgroup.
 fn strip(device: &Device) -> [usize; 3] {
     if device.is_software() {
-        [32, 8, 32]
+        [64, 16, 32]
     } else {
         [16, 4, 64]
     }

@@ -17,7 +17,7 @@ pub fn pixel_shuffle(x: &Tensor, r: usize) -> Tensor {
         panic!("pixel_shuffle: shape {:?}", x.shape())
     };
     assert!(
-        r > 0 && c % (r * r) == 0,
+        r > 0 && c.is_multiple_of(r * r),
         "pixel_shuffle: shape {:?} by {r}",
         x.shape()
     );
@@ -27,6 +27,7 @@ pub fn pixel_shuffle(x: &Tensor, r: usize) -> Tensor {
         "pixel_shuffle",
         x,
         &[b, h * r, w * r, c],
+        b * h * w * c,
         &[w, c, r],
     )
 }
@@ -43,6 +44,7 @@ pub fn pixel_unshuffle(x: &Tensor, r: usize) -> Tensor {
         "pixel_unshuffle",
         x,
         &[b, h, w, c * r * r],
+        b * h * w * c,
         &[w, c, r],
     )
 }
@@ -63,6 +65,7 @@ pub fn bilinear(x: &Tensor, s: usize) -> Tensor {
         "bilinear",
         x,
         &[b, h * s, w * s, c],
+        b * h * s * w * s,
         &[h, w, c, s],
     )
 }
@@ -79,6 +82,7 @@ pub fn bilinear_backward(dy: &Tensor, s: usize) -> Tensor {
         "bilinear_backward",
         dy,
         &[b, h, w, c],
+        b * h * w * c,
         &[h, w, c, s],
     )
 }
@@ -90,34 +94,28 @@ fn reduced(op: &str, x: &Tensor, s: usize) -> ([usize; 3], usize) {
         panic!("{op}: shape {:?}", x.shape())
     };
     assert!(
-        s > 0 && h % s == 0 && w % s == 0,
+        s > 0 && h.is_multiple_of(s) && w.is_multiple_of(s),
         "{op}: shape {:?} by {s}",
         x.shape()
     );
     ([b, h / s, w / s], c)
 }
 
-/// One invocation per element of the output, whose number goes before the other parameters.
+/// Dispatches `count` invocations; the kernel gets that number and then `params`.
 fn image_op(
     source: &'static str,
     entry: &'static str,
     x: &Tensor,
     shape: &[usize],
+    count: usize,
     params: &[usize],
 ) -> Tensor {
     let y = Tensor::uninit(x.device(), shape);
-    let params: Vec<u32> = [&[y.len()], params]
+    let params: Vec<u32> = [&[count], params]
         .concat()
         .iter()
         .map(|&n| n as u32)
         .collect();
-    dispatch_1d(
-        source,
-        entry,
-        &[x.buffer()],
-        &[y.buffer()],
-        &params,
-        y.len(),
-    );
+    dispatch_1d(source, entry, &[x.buffer()], &[y.buffer()], &params, count);
     y
 }

@@ -1,0 +1,67 @@
+//! Depthwise 5×5 convolution and its gradients against host loops.
+
+mod common;
+
+use common::{assert_close, host, random};
+use tensor::ops;
+
+fn check([b, h, w, c]: [usize; 4], with_bias: bool) {
+    let (x, k) = (random(1, &[b, h, w, c]), random(2, &[5, 5, c]));
+    let (bias, dy) = (random(3, &[c]), random(4, &[b, h, w, c]));
+    let bias = with_bias.then_some(&bias);
+
+    let host_bias = bias.map_or(vec![0.0; c], host);
+    let (hx, hk, hdy) = (host(&x), host(&k), host(&dy));
+    let (mut y, mut dx, mut dw) = (vec![0.0; x.len()], vec![0.0; x.len()], vec![0.0; k.len()]);
+    for n in 0..x.len() {
+        let (image, v, u, ch) = (n / (h * w * c), n / (w * c) % h, n / c % w, n % c);
+        y[n] += host_bias[ch];
+        for tap in 0..25 {
+            let (sv, su) = (v + tap / 5, u + tap % 5); // two more than the source
+            if (2..h + 2).contains(&sv) && (2..w + 2).contains(&su) {
+                let xi = ((image * h + sv - 2) * w + su - 2) * c + ch;
+                y[n] += hx[xi] * hk[tap * c + ch];
+                dx[xi] += hdy[n] * hk[tap * c + ch];
+                dw[tap * c + ch] += hdy[n] * hx[xi];
+            }
+        }
+    }
+    let name = format!("{b}×{h}×{w}×{c}");
+    assert_close(
+        &format!("y, {name}"),
+        &ops::depthwise5x5(&x, &k, bias),
+        &y,
+        1e-5,
+    );
+    assert_close(
+        &format!("dx, {name}"),
+        &ops::depthwise5x5_input_grad(&dy, &k),
+        &dx,
+        1e-5,
+    );
+    assert_close(
+        &format!("dw, {name}"),
+        &ops::depthwise5x5_weight_grad(&x, &dy),
+        &dw,
+        1e-5,
+    );
+}
+
+#[test]
+fn depthwise_convolution_and_gradients_match_host_loops_at_odd_sizes() {
+    check([1, 1, 1, 1], true);
+    check([2, 1, 5, 3], false);
+    check([3, 4, 2, 7], true);
+    check([2, 37, 19, 5], true);
+}
+
+#[test]
+fn depthwise_convolution_and_gradients_match_host_loops_at_the_networks_channel_count() {
+    check([2, 33, 16, 96], true);
+}
+
+#[test]
+#[should_panic(expected = "depthwise5x5: weights for image [1, 4, 4, 3]")]
+fn wrong_shapes_panic_and_are_named() {
+    ops::depthwise5x5(&random(1, &[1, 4, 4, 3]), &random(2, &[5, 5, 4]), None);
+}
