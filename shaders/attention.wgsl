@@ -5,8 +5,9 @@
 // lse [B, H, groups · queries], the log of the softmax's denominator; zeros in empty slots.
 // Grid: an invocation holds R consecutive slots of one head in registers and walks over the keys
 // of its group. Every load of a key then serves R rows: on the software driver, where a load costs
-// as much as dozens of FMAs, R alone decides the speed. Scores are never stored: the softmax is
-// taken online. Keys come KB at a time, so that sums are rescaled only once a block.
+// as much as dozens of FMAs, R alone decides the speed. Scores are never stored: a row's sums are
+// kept relative to a reference score, the first one or one that was far above it. (The running
+// maximum would do as well, but correcting all sums for every key costs as much as the products.)
 
 struct Params {
     count: u32, groups: u32, queries: u32, keys: u32, // count of invocations; per group
@@ -16,6 +17,7 @@ var<immediate> p: Params;
 
 const NONE = 0xffffffffu;
 const LOW = -1e30; // below every score, yet finite
+const HEADROOM = 40.0; // of a score above the reference: sums stay below 2^40 · keys
 
 @group(0) @binding(0) var<storage, read> q: array<f32>;
 @group(0) @binding(1) var<storage, read> k: array<f32>;
@@ -39,7 +41,7 @@ fn attention(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) workgrou
 
     var qs: array<array<f32, DK>, R>; // scaled, so that scores are exponents of 2
     var acc: array<array<f32, DV>, R>;
-    var top: array<f32, R>; // the running maximum
+    var top: array<f32, R>; // the reference
     var sum: array<f32, R>;
     for (var r = 0u; r < R; r++) {
         let row = query_rows[group * p.queries + min(first + r, last)];
@@ -50,44 +52,45 @@ fn attention(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) workgrou
         sum[r] = 0.0;
     }
 
-    for (var block = 0u; block < p.keys; block += KB) {
-        var base: array<u32, KB>;
-        var s: array<array<f32, KB>, R>;
-        for (var j = 0u; j < KB; j++) {
-            let row = key_rows[group * p.keys + min(block + j, p.keys - 1u)];
-            base[j] = (batch * p.key_rows + row) * H + head;
+    var s: array<f32, R>;
+    var j = 0u;
+    var raised_at = NONE; // the key that the references were last raised for
+    loop {
+        loop { // over the keys, as long as no score is far above its row's reference
+            let base = (batch * p.key_rows + key_rows[group * p.keys + j]) * H + head;
             var key: array<f32, DK>;
-            for (var d = 0u; d < DK; d++) { key[d] = k[base[j] * DK + d]; }
-            let start = select(LOW, 0.0, block + j < p.keys); // keys past the end get no weight
+            for (var d = 0u; d < DK; d++) { key[d] = k[base * DK + d]; }
+            var excess = 0.0;
             for (var r = 0u; r < R; r++) {
-                s[r][j] = start;
-                for (var d = 0u; d < DK; d++) { s[r][j] = fma(qs[r][d], key[d], s[r][j]); }
+                s[r] = 0.0;
+                for (var d = 0u; d < DK; d++) { s[r] = fma(qs[r][d], key[d], s[r]); }
+                excess = max(excess, s[r] - top[r]);
             }
+            if excess > HEADROOM && j != raised_at { break; } // once a key: NaNs end as well
+            var value: array<f32, DV>;
+            for (var d = 0u; d < DV; d++) { value[d] = v[base * DV + d]; }
+            for (var r = 0u; r < R; r++) {
+                let weight = exp2(s[r] - top[r]);
+                sum[r] += weight;
+                for (var d = 0u; d < DV; d++) { acc[r][d] = fma(weight, value[d], acc[r][d]); }
+            }
+            j += 1u;
+            if j == p.keys { break; }
         }
+        if j == p.keys { break; }
+        raised_at = j;
         for (var r = 0u; r < R; r++) {
-            var high = top[r];
-            for (var j = 0u; j < KB; j++) { high = max(high, s[r][j]); }
-            let shrink = exp2(top[r] - high);
-            top[r] = high;
+            let raised = max(top[r], s[r]);
+            let shrink = exp2(top[r] - raised);
+            top[r] = raised;
             sum[r] *= shrink;
             for (var d = 0u; d < DV; d++) { acc[r][d] *= shrink; }
-            for (var j = 0u; j < KB; j++) {
-                s[r][j] = exp2(s[r][j] - high);
-                sum[r] += s[r][j];
-            }
-        }
-        for (var j = 0u; j < KB; j++) {
-            var value: array<f32, DV>;
-            for (var d = 0u; d < DV; d++) { value[d] = v[base[j] * DV + d]; }
-            for (var r = 0u; r < R; r++) {
-                for (var d = 0u; d < DV; d++) { acc[r][d] = fma(s[r][j], value[d], acc[r][d]); }
-            }
         }
     }
 
     let slots = p.groups * p.queries;
     for (var r = 0u; r < R; r++) {
-        if first + r > last { break; }
+        if first + r > last { continue; }
         let slot = group * p.queries + first + r;
         let live = query_rows[slot] != NONE;
         let base = ((batch * slots + slot) * H + head) * DV;

@@ -79,7 +79,7 @@ fn attention_dkv(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) work
     }
 
     for (var r = 0u; r < R; r++) {
-        if first + r > last { break; }
+        if first + r > last { continue; }
         let slot = batch * p.groups * p.keys + group * p.keys + first + r;
         let base = slot * H + head;
         for (var d = 0u; d < DK; d++) {

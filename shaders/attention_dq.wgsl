@@ -102,7 +102,7 @@ fn attention_dq(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) workg
     }
 
     for (var r = 0u; r < R; r++) {
-        if first + r > last { break; }
+        if first + r > last { continue; }
         let base = ((batch * slots + group * p.queries + first + r) * H + head) * DK;
         for (var d = 0u; d < DK; d++) { dq[base + d] = acc[r][d] * (p.scale * 0.69314718); }
     }

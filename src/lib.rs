@@ -1,4 +1,8 @@
 //! The command line of CATANet on wgpu: what the examples share.
 
 pub mod args;
+pub mod eval_cli;
+pub mod report;
 pub mod train_cli;
+pub mod upscale_cli;
+pub mod weights;

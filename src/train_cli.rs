@@ -70,7 +70,7 @@ pub fn main(scale: usize) -> Result<()> {
 
 /// What the arguments, and where they are silent the adapter's class, say of the run.
 fn options(args: &TrainArgs, scale: usize, software: bool) -> Result<TrainOptions> {
-    let choose = |paper, small, large| match (args.paper, software) {
+    let choose = |paper: u64, small, large| match (args.paper, software) {
         (true, _) => paper,
         (false, true) => small,
         (false, false) => large,
@@ -97,8 +97,8 @@ fn options(args: &TrainArgs, scale: usize, software: bool) -> Result<TrainOption
         scale,
         source,
         iterations,
-        batch: args.batch.map_or(choose(64, 4, 16), |n| n as usize),
-        patch: args.patch.map_or(choose(64, 32, 64), |n| n as usize),
+        batch: args.batch.map_or(choose(64, 4, 16) as usize, |n| n as usize),
+        patch: args.patch.map_or(choose(64, 32, 64) as usize, |n| n as usize),
         schedule,
         seed: args.seed,
         out: args.out.clone().unwrap_or_else(|| experiment(scale)),
@@ -142,7 +142,7 @@ fn start(args: &TrainArgs, options: &TrainOptions, device: &Device) -> Result<CA
     let body = match (&args.weights, options.scale) {
         (Some(file), _) => Some(file.clone()),
         (None, 2) => None,
-        (None, _) => crate::eval_cli::default_weights(2),
+        (None, _) => crate::weights::default_weights(2),
     };
     if let Some(file) = body {
         catanet::weights::load_body(&net, &file)?;

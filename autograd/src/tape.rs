@@ -52,6 +52,27 @@ impl Node {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// The nodes that an unused op holds; it holds them no more.
+    fn take_inputs(&mut self) -> Vec<Option<Arc<Node>>> {
+        match self.state.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            State::Op { inputs, .. } => std::mem::take(inputs),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// A tape that is dropped without a walk back is taken apart in a loop: node within node, a long
+/// one would overflow the stack.
+impl Drop for Node {
+    fn drop(&mut self) {
+        let mut rest = self.take_inputs();
+        while let Some(node) = rest.pop() {
+            if let Some(mut node) = node.and_then(Arc::into_inner) {
+                rest.append(&mut node.take_inputs());
+            }
+        }
+    }
 }
 
 thread_local! {

@@ -112,6 +112,32 @@ pub enum Error {
         /// The rate of the last.
         lr: f64,
     },
+    /// Weights of another network than CATANet, or incomplete ones.
+    #[error("{}: {source}; name a file of CATANet weights", path.display())]
+    WrongWeights {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit; it names the array.
+        source: nn::Error,
+    },
+    /// Weights of another scale than the one asked for.
+    #[error("{} holds weights for ×{found}, not ×{wanted}; use --scale {found}, or name weights for ×{wanted} with --weights", path.display())]
+    WrongScale {
+        /// The file.
+        path: PathBuf,
+        /// Its scale.
+        found: usize,
+        /// The scale asked for.
+        wanted: usize,
+    },
+    /// An image that the device could not enlarge.
+    #[error("{name} was not enlarged: {source}")]
+    NotEnlarged {
+        /// The image.
+        name: String,
+        /// What the device said.
+        source: tensor::Error,
+    },
     /// Weights that do not load or fit, or a device that failed.
     #[error(transparent)]
     Network(#[from] nn::Error),

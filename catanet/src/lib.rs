@@ -2,12 +2,15 @@
 
 pub mod data;
 pub mod error;
+pub mod evaluate;
 mod geometry;
 pub mod image;
 pub mod imresize;
 pub mod metrics;
 mod model;
+pub mod multi_adds;
 pub mod train;
+pub mod weights;
 
 pub use error::{Error, Result};
 pub use model::{CATANet, MIN_SIDE, Mode};

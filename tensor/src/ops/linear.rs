@@ -70,7 +70,11 @@ pub fn linear_weight_grad(x: &Tensor, dy: &Tensor) -> Tensor {
         x.shape(),
         dy.shape()
     );
-    let (tn, tk) = (8, 10);
+    let (tn, tk) = if x.device().is_software() {
+        (16, 20)
+    } else {
+        (8, 10)
+    };
     let tiles = n.div_ceil(tn) * k.div_ceil(tk);
     let rows_per_chunk = 128.max(m.div_ceil(4096));
     let chunks = m.div_ceil(rows_per_chunk);
@@ -102,7 +106,7 @@ fn tile(device: &Device, n: usize) -> (usize, usize, usize) {
     let divides = |c: &&usize| n.is_multiple_of(**c);
     if device.is_software() {
         // Loads are dear and spilled registers cheap there: the larger the tile, the better.
-        let c = *[16, 12, 10, 8].iter().find(divides).unwrap_or(&8);
+        let c = *[24, 20, 18, 16].iter().find(divides).unwrap_or(&8);
         (16, c, 8)
     } else {
         (4, *[8, 6].iter().find(divides).unwrap_or(&4), 64)

@@ -1,0 +1,69 @@
+//! Gradients of the ops on images, against differences.
+
+mod common;
+
+use autograd::{Var, bilinear, conv3x3, depthwise5x5, pixel_shuffle, sum};
+use common::{check, random};
+
+#[test]
+fn conv3x3_of_one_three_and_forty_channels() {
+    // Batch, height and width, channels in and out; larger and smaller than the kernels' tiles.
+    for (b, [h, w], [ci, co]) in [
+        (1, [1, 1], [1, 1]),
+        (2, [3, 5], [3, 7]),
+        (2, [2, 9], [3, 40]),
+        (1, [9, 10], [40, 3]),
+        (1, [11, 17], [40, 40]),
+        (2, [1, 33], [1, 2]),
+    ] {
+        let inputs = [
+            random(1, &[b, h, w, ci]),
+            random(2, &[3, 3, ci, co]),
+            random(3, &[co]),
+        ];
+        let name = format!("conv3x3 {b}×{h}×{w}, {ci} → {co}");
+        check(&name, &inputs, |v| conv3x3(&v[0], &v[1], &v[2]));
+    }
+}
+
+#[test]
+fn the_first_convolution_gives_no_gradient_to_the_image() {
+    let image = Var::constant(random(1, &[2, 5, 7, 3]));
+    let weights = [random(2, &[3, 3, 3, 5]), random(3, &[5])];
+    check("weights", &weights, |v| conv3x3(&image, &v[0], &v[1]));
+    let [w, bias] = weights.map(Var::parameter);
+    sum(&conv3x3(&image, &w, &bias)).backward();
+    assert!(!image.needs_grad() && image.grad().is_none());
+    assert!(w.grad().is_some() && bias.grad().is_some());
+}
+
+#[test]
+fn depthwise5x5_of_odd_sizes() {
+    for [b, h, w, c] in [
+        [1, 1, 1, 1],
+        [2, 3, 7, 5],
+        [1, 35, 9, 3],
+        [2, 6, 13, 40],
+        [1, 2, 33, 1],
+    ] {
+        let inputs = [
+            random(1, &[b, h, w, c]),
+            random(2, &[5, 5, c]),
+            random(3, &[c]),
+        ];
+        let name = format!("depthwise5x5 {b}×{h}×{w}×{c}");
+        check(&name, &inputs, |v| depthwise5x5(&v[0], &v[1], &v[2]));
+    }
+}
+
+#[test]
+fn enlargement_by_every_factor() {
+    for factor in [1, 2, 3, 4] {
+        for [b, h, w, c] in [[1, 1, 1, 1], [2, 3, 5, 3], [1, 7, 2, 1]] {
+            let x = random(1, &[b, h, w, c * factor * factor]);
+            check("pixel_shuffle", &[x], |v| pixel_shuffle(&v[0], factor));
+            let x = random(2, &[b, h, w, c]);
+            check("bilinear", &[x], |v| bilinear(&v[0], factor));
+        }
+    }
+}

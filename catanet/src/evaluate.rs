@@ -1,0 +1,194 @@
+//! Enlarging images with a network, and scoring what comes out.
+
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use tensor::{Device, Tensor};
+
+use crate::data::benchmark::{BenchmarkSet, Pair};
+use crate::error::{Error, Result};
+use crate::image::{Image, Symmetry};
+use crate::imresize::upscale;
+use crate::metrics::Quality;
+use crate::model::{CATANet, DIM, MIN_SIDE, MLP_DIM};
+
+/// `image` enlarged by `net`: [H·s, W·s, 3], about [0, 1], not clamped.
+///
+/// With `self_ensemble`, the mean of eight outputs: the image is flipped and transposed in all ways,
+/// and what comes out turned back (the papers' †).
+///
+/// # Errors
+/// The image is too large for the adapter (known before any work is done), or the device failed.
+pub fn enlarge(
+    net: &CATANet,
+    device: &Device,
+    image: &Image,
+    self_ensemble: bool,
+) -> tensor::Result<Vec<f32>> {
+    check_size(device, net.scale(), image.height, image.width)?;
+    let run = |image: &Image| {
+        let shape = [1, image.height, image.width, 3];
+        let lr = Tensor::new(device, &image.to_f32(), &shape);
+        net.upscale(&lr).to_vec() // [H·s, W·s, 3]
+    };
+    if !self_ensemble {
+        return run(image);
+    }
+    let (height, width) = (image.height * net.scale(), image.width * net.scale());
+    let mut mean = vec![0.0; height * width * 3];
+    for symmetry in Symmetry::ALL {
+        let turned = run(&image.transformed(symmetry))?;
+        let (rows, columns) = symmetry.size(height, width);
+        let output = symmetry.inverse().apply(&turned, rows, columns, 3);
+        mean.iter_mut().zip(output).for_each(|(m, v)| *m += v / 8.0); // exact but for the sum
+    }
+    Ok(mean)
+}
+
+/// Whether an image of this size can be enlarged on `device`: whether the network's largest tensor
+/// fits what the adapter binds.
+///
+/// # Errors
+/// [`tensor::Error::TooLarge`].
+pub fn check_size(
+    device: &Device,
+    scale: usize,
+    height: usize,
+    width: usize,
+) -> tensor::Result<()> {
+    let (height, width) = (height.max(MIN_SIDE), width.max(MIN_SIDE));
+    let shape = match scale {
+        1 => [1, height, width, MLP_DIM],
+        4 => [1, 2 * height, 2 * width, 4 * DIM], // out of the second upconv
+        s => [1, height, width, DIM * s * s],
+    };
+    let bytes = shape.iter().map(|&n| n as u64).product::<u64>() * 4;
+    let limit = device.max_tensor_bytes();
+    match bytes > limit {
+        true => Err(tensor::Error::TooLarge {
+            shape: shape.to_vec(),
+            bytes,
+            limit,
+            adapter: device.name().to_owned(),
+        }),
+        false => Ok(()),
+    }
+}
+
+/// How one image of a set came out.
+#[derive(Debug, Clone)]
+pub struct ImageScore {
+    /// Its name.
+    pub name: String,
+    /// The network's output against the original; `None` where the image is too small for SSIM.
+    pub network: Option<Quality>,
+    /// The low-resolution image enlarged by [`imresize`](crate::imresize), likewise.
+    pub bicubic: Option<Quality>,
+    /// Time in the network: device idle to output read back.
+    pub seconds: f64,
+}
+
+/// How a set came out.
+#[derive(Debug, Clone)]
+pub struct SetScore {
+    /// The set's name.
+    pub name: String,
+    /// The factor by which its images were enlarged.
+    pub scale: usize,
+    /// Its images.
+    pub images: Vec<ImageScore>,
+}
+
+impl SetScore {
+    /// Means of the network's figures over the images that have some.
+    pub fn network(&self) -> Option<Quality> {
+        self.mean(|image| image.network)
+    }
+
+    /// Means of the bicubic figures, likewise.
+    pub fn bicubic(&self) -> Option<Quality> {
+        self.mean(|image| image.bicubic)
+    }
+
+    /// Time in the network over all images.
+    pub fn seconds(&self) -> f64 {
+        self.images.iter().map(|image| image.seconds).sum()
+    }
+
+    fn mean(&self, of: fn(&ImageScore) -> Option<Quality>) -> Option<Quality> {
+        Quality::mean(&self.images.iter().filter_map(of).collect::<Vec<_>>())
+    }
+}
+
+/// What to do with a set.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct EvaluateOptions<'a> {
+    /// Average over the eight symmetries.
+    pub self_ensemble: bool,
+    /// A folder to save the enlarged images in, as `SET/NAME_x2.png`.
+    pub save: Option<&'a Path>,
+}
+
+/// Enlarges and scores every image of `set`, calling `observe` after each.
+///
+/// # Errors
+/// An image that cannot be read, is too large for the adapter or cannot be saved; a device that
+/// failed.
+pub fn evaluate(
+    net: &CATANet,
+    device: &Device,
+    set: &BenchmarkSet,
+    options: &EvaluateOptions,
+    mut observe: impl FnMut(&ImageScore),
+) -> Result<SetScore> {
+    let scale = net.scale();
+    let folder = options.save.map(|folder| folder.join(&set.name));
+    if let Some(path) = &folder {
+        fs::create_dir_all(path).map_err(|source| Error::UnwritableFile {
+            path: path.clone(),
+            source,
+        })?;
+    }
+    let mut images: Vec<ImageScore> = Vec::with_capacity(set.len());
+    let mut size = None;
+    for pair in set.pairs(scale) {
+        let Pair { name, lr, hr } = pair?;
+        if size.replace((lr.height, lr.width)) != Some((lr.height, lr.width)) {
+            device.trim(); // buffers of the last size would only be in the way
+        }
+        device.wait_idle().map_err(nn::Error::from)?;
+        let start = Instant::now();
+        let output = enlarge(net, device, &lr, options.self_ensemble).map_err(|source| {
+            Error::NotEnlarged {
+                name: format!("{}/{name}", set.name),
+                source,
+            }
+        })?;
+        let seconds = start.elapsed().as_secs_f64();
+        if let Some(folder) = &folder {
+            let image = Image::from_f32(&output, hr.width, hr.height);
+            image.save_png(folder.join(format!("{name}_x{scale}.png")))?;
+        }
+        let reference = hr.to_f32();
+        let quality = |output: &[f32]| Quality::of(output, &reference, hr.height, hr.width, scale);
+        // After the network, not beside it: on a software driver they would share its processor.
+        let (network, bicubic) = rayon::join(
+            || quality(&output),
+            || quality(&upscale(&lr, scale).to_f32()),
+        );
+        let image = ImageScore {
+            name,
+            network,
+            bicubic,
+            seconds,
+        };
+        observe(&image);
+        images.push(image);
+    }
+    Ok(SetScore {
+        name: set.name.clone(),
+        scale,
+        images,
+    })
+}

@@ -1,0 +1,179 @@
+//! `eval`: scores a network on benchmark sets.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, ensure};
+use catanet::data::benchmark::{BenchmarkSet, dead_leaves_set, find_sets, select_sets};
+use catanet::evaluate::{EvaluateOptions, ImageScore, enlarge, evaluate};
+use catanet::image::Image;
+use catanet::{CATANet, Error, weights};
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
+use tensor::Device;
+
+use crate::args::AdapterArgs;
+use crate::report::Report;
+use crate::weights::NetworkArgs;
+
+/// Scores CATANet: PSNR and SSIM on Y, beside bicubic interpolation and the paper.
+#[derive(Parser, Debug, Clone)]
+#[command(name = "eval", version)]
+pub struct Cli {
+    /// Folder of benchmark sets, DIR/Set5/HR/NAME.png and DIR/Set5/LR_bicubic/X2/NAMEx2.png (made
+    /// on the fly where missing) [default: generated scenes, and the sets in ./datasets]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Score this set only; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub set: Vec<String>,
+    /// Which network.
+    #[command(flatten)]
+    pub network: NetworkArgs,
+    /// Save the enlarged images as DIR/SET/NAME_x2.png
+    #[arg(long, value_name = "DIR")]
+    pub save: Option<PathBuf>,
+    /// Write the results as JSON
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Which adapter.
+    #[command(flatten)]
+    pub adapter: AdapterArgs,
+}
+
+/// Does what the command line asks, and prints the table.
+///
+/// # Errors
+/// Whatever the environment does wrong, as one line.
+pub fn run(cli: &Cli) -> Result<()> {
+    match cli.adapter.open()? {
+        Some(device) => run_on(&device, cli),
+        None => Ok(()),
+    }
+}
+
+/// [`run`] on a device that is already open.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_on(device: &Device, cli: &Cli) -> Result<()> {
+    if let Some(json) = &cli.json {
+        // Rather now than after the last set.
+        let folder = json.parent().filter(|p| !p.as_os_str().is_empty());
+        ensure!(
+            folder.is_none_or(Path::is_dir) && !json.is_dir(),
+            "cannot write {}: its folder does not exist, or it is a folder itself; name a file \
+             in a folder that exists",
+            json.display()
+        );
+    }
+    let sets = match &cli.data {
+        Some(folder) => find_sets(folder)?,
+        None => default_sets()?,
+    };
+    let sets = select_sets(sets, &cli.set)?;
+    let (net, origin) = cli.network.open(device)?;
+    println!("weights: {origin}\nadapter: {}\n", device.name());
+    let options = EvaluateOptions {
+        self_ensemble: cli.network.self_ensemble,
+        save: cli.save.as_deref(),
+    };
+    let report = score(&net, device, &sets, &options)?;
+    print!("{}", report.table());
+    cli.json
+        .as_ref()
+        .map_or(Ok(()), |path| report.save_json(path))
+}
+
+/// The evaluation that a training run ends with: its weights on the default sets.
+///
+/// # Errors
+/// As [`run`].
+pub fn evaluate_run(device: &Device, scale: usize, file: &Path) -> Result<()> {
+    let (net, _) = weights::load(device, file, Some(scale))?;
+    let report = score(&net, device, &default_sets()?, &EvaluateOptions::default())?;
+    print!("\n{}", report.table());
+    Ok(())
+}
+
+/// A fixed generated set (never scenes of a training run: the seed is another), and every set in
+/// `./datasets`.
+fn default_sets() -> catanet::Result<Vec<BenchmarkSet>> {
+    let mut sets = vec![dead_leaves_set(8, 192, u64::MAX)];
+    let folder = Path::new("datasets");
+    if folder.is_dir() {
+        match find_sets(folder) {
+            Err(Error::NoSets { .. }) => {} // photographs to train on, say
+            found => sets.extend(found?),
+        }
+    }
+    Ok(sets)
+}
+
+fn score(
+    net: &CATANet,
+    device: &Device,
+    sets: &[BenchmarkSet],
+    options: &EvaluateOptions,
+) -> Result<Report> {
+    // Kernels are compiled on first use, which is not to count as time in the network.
+    enlarge(net, device, &Image::new(1, 1, vec![0; 3]), false)?;
+    let mut scores = Vec::with_capacity(sets.len());
+    for set in sets {
+        let mut progress = Progress::new(set);
+        let score = evaluate(net, device, set, options, |image| progress.show(image))?;
+        progress.finish();
+        scores.push(score);
+    }
+    Ok(Report::new(net, device, options.self_ensemble, scores))
+}
+
+/// A bar on a terminal, a line for each image elsewhere; on stderr, the table's way stays free.
+struct Progress {
+    bar: Option<ProgressBar>,
+    set: String,
+    images: usize,
+    done: usize,
+}
+
+impl Progress {
+    fn new(set: &BenchmarkSet) -> Progress {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let style = ProgressStyle::with_template("{bar:32} {pos}/{len}  {msg}  {eta} left");
+            ProgressBar::new(set.len() as u64)
+                .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+                .with_message(set.name.clone())
+        });
+        Progress {
+            bar,
+            set: set.name.clone(),
+            images: set.len(),
+            done: 0,
+        }
+    }
+
+    fn show(&mut self, image: &ImageScore) {
+        self.done += 1;
+        let ImageScore { name, network, .. } = image;
+        let psnr = network.map_or("too small to score".to_owned(), |q| {
+            format!("{:.2} dB", q.psnr)
+        });
+        let line = format!("{} {name}  {psnr}", self.set);
+        match &self.bar {
+            Some(bar) => {
+                bar.set_position(self.done as u64);
+                bar.set_message(line);
+            }
+            None => eprintln!(
+                "{}/{}  {line}  {:.2} s",
+                self.done, self.images, image.seconds
+            ),
+        }
+    }
+
+    fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

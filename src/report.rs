@@ -1,0 +1,268 @@
+//! What an evaluation says: a table for people, JSON for programs.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use catanet::CATANet;
+use catanet::evaluate::SetScore;
+use catanet::metrics::Quality;
+use catanet::multi_adds::{MultiAdds, parameters};
+use nn::checkpoint::write_atomically;
+use serde::Serialize;
+use tensor::Device;
+
+/// The input that Multi-Adds are counted for.
+const SIDE: usize = 256;
+
+/// Two figures of the paper, PSNR and SSIM.
+type Printed = [f64; 2];
+
+/// Tables 2 and 3 of the paper, Set5 to Manga109, without and with the self-ensemble.
+#[rustfmt::skip]
+const PAPER: [(usize, [Printed; 5], [Printed; 5]); 3] = [
+    (2, [[38.28, 0.9617], [33.99, 0.9217], [32.37, 0.9023], [33.09, 0.9372], [39.37, 0.9784]],
+        [[38.35, 0.9620], [34.11, 0.9229], [32.41, 0.9027], [33.33, 0.9387], [39.57, 0.9788]]),
+    (3, [[34.75, 0.9300], [30.67, 0.8481], [29.28, 0.8101], [29.04, 0.8689], [34.40, 0.9499]],
+        [[34.83, 0.9307], [30.73, 0.8490], [29.34, 0.8111], [29.24, 0.8718], [34.69, 0.9512]]),
+    (4, [[32.58, 0.8998], [28.90, 0.7880], [27.75, 0.7427], [26.87, 0.8081], [31.31, 0.9183]],
+        [[32.68, 0.9009], [28.98, 0.7894], [27.80, 0.7437], [27.04, 0.8113], [31.58, 0.9206]]),
+];
+
+fn printed(set: &str, scale: usize, self_ensemble: bool) -> Option<Printed> {
+    let column = match set.to_ascii_lowercase().as_str() {
+        "set5" => 0,
+        "set14" => 1,
+        "b100" | "bsd100" => 2,
+        "urban100" => 3,
+        "manga109" => 4,
+        _ => return None,
+    };
+    let (_, plain, ensemble) = PAPER.iter().find(|(s, ..)| *s == scale)?;
+    Some(if self_ensemble { ensemble } else { plain }[column])
+}
+
+/// What was evaluated, and how it came out.
+pub struct Report {
+    scale: usize,
+    parameters: usize,
+    multi_adds: MultiAdds,
+    adapter: String,
+    self_ensemble: bool,
+    sets: Vec<SetScore>,
+}
+
+impl Report {
+    /// The report on `sets` as `net` enlarged them.
+    pub fn new(net: &CATANet, device: &Device, self_ensemble: bool, sets: Vec<SetScore>) -> Self {
+        Report {
+            scale: net.scale(),
+            parameters: parameters(net),
+            multi_adds: MultiAdds::of(net.scale(), SIDE, SIDE),
+            adapter: device.name().to_owned(),
+            self_ensemble,
+            sets,
+        }
+    }
+
+    /// A table, each set with bicubic's row, ours, and the paper's where it has one.
+    pub fn table(&self) -> String {
+        let billions = |n: u64| n as f64 / 1e9;
+        let mut text = format!(
+            "CATANet ×{}: {} parameters\nMulti-Adds for an input of 3×{SIDE}×{SIDE}: {:.1} G, with the \
+             products of attention {:.1} G\n\nPSNR (dB) / SSIM     {:<18}  {:<18}  seconds\n",
+            self.scale,
+            thousands(self.parameters),
+            billions(self.multi_adds.layers),
+            billions(self.multi_adds.with_attention),
+            "raw output",
+            "8-bit output"
+        );
+        for set in &self.sets {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "\n{}, {}", set.name, count(set.images.len()));
+            let unscored = set.images.iter().filter(|i| i.network.is_none()).count();
+            if unscored > 0 {
+                let least = 2 * set.scale + 11;
+                let _ = write!(text, " ({unscored} below {least} pixels a side, left out)");
+            }
+            let _ = write!(text, "\n{}\n", measured("bicubic", set.bicubic()));
+            let ours = if self.self_ensemble {
+                "ours †"
+            } else {
+                "ours"
+            };
+            let _ = writeln!(
+                text,
+                "{}    {:7.2}",
+                measured(ours, set.network()),
+                set.seconds()
+            );
+            for (name, ensemble) in [("paper", false), ("paper †", true)] {
+                let row = printed(&set.name, set.scale, ensemble);
+                if let Some([psnr, ssim]) = row.filter(|_| !ensemble || self.self_ensemble) {
+                    // As many digits as the paper gives.
+                    let _ = writeln!(text, "  {name:<17}  {psnr:6.2}  / {ssim:.4}");
+                }
+            }
+        }
+        text += "\nOn Y, the scale's width cut from every edge. Raw: the output as it is, as in the paper; \
+                 8-bit:\nclamped and rounded, as in most others.";
+        if self.self_ensemble {
+            text += " †: the mean over 8 flips and transposes.";
+        }
+        text + "\n"
+    }
+
+    /// Writes the machine-readable results, whole or not at all.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn save_json(&self, path: &Path) -> Result<()> {
+        let json = serde_json::to_vec_pretty(&Json::from(self)).context("results as JSON")?;
+        write_atomically(path, &json).map_err(|e| {
+            anyhow::anyhow!(
+                "cannot write {}: {e}; check that its folder exists, may be written to and has \
+                 space left",
+                path.display()
+            )
+        })
+    }
+}
+
+fn count(images: usize) -> String {
+    match images {
+        1 => "1 image".to_owned(),
+        n => format!("{n} images"),
+    }
+}
+
+fn measured(name: &str, quality: Option<Quality>) -> String {
+    match quality {
+        Some(q) => format!(
+            "  {name:<17}  {:7.3} / {:.4}    {:7.3} / {:.4}",
+            q.psnr, q.ssim, q.psnr_8bit, q.ssim_8bit
+        ),
+        None => format!("  {name:<17}  {:>16}    {:>16}", "–", "–"),
+    }
+}
+
+/// 477435 → 477,435
+fn thousands(n: usize) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Ends a program: success, or the error in one line on stderr. (A `Result` from `main` would print
+/// an error and then, as its cause, once more what it already told.)
+pub fn exit(result: Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    parameters: usize,
+    multi_adds: u64,
+    multi_adds_with_attention: u64,
+    adapter: &'a str,
+    sets: Vec<JsonSet<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonSet<'a> {
+    name: &'a str,
+    scale: usize,
+    seconds: f64,
+    mean: Figures,
+    bicubic: Figures,
+    images: Vec<JsonImage<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonImage<'a> {
+    name: &'a str,
+    #[serde(flatten)]
+    figures: Figures,
+}
+
+/// null where the image is too small to score.
+#[derive(Serialize)]
+struct Figures {
+    psnr: Option<f64>,
+    ssim: Option<f64>,
+    psnr_8bit: Option<f64>,
+    ssim_8bit: Option<f64>,
+}
+
+impl From<Option<Quality>> for Figures {
+    fn from(quality: Option<Quality>) -> Self {
+        Figures {
+            psnr: quality.map(|q| q.psnr),
+            ssim: quality.map(|q| q.ssim),
+            psnr_8bit: quality.map(|q| q.psnr_8bit),
+            ssim_8bit: quality.map(|q| q.ssim_8bit),
+        }
+    }
+}
+
+impl<'a> From<&'a Report> for Json<'a> {
+    fn from(report: &'a Report) -> Self {
+        let sets = report.sets.iter().map(|set| JsonSet {
+            name: &set.name,
+            scale: set.scale,
+            seconds: set.seconds(),
+            mean: set.network().into(),
+            bicubic: set.bicubic().into(),
+            images: set
+                .images
+                .iter()
+                .map(|image| JsonImage {
+                    name: &image.name,
+                    figures: image.network.into(),
+                })
+                .collect(),
+        });
+        Json {
+            parameters: report.parameters,
+            multi_adds: report.multi_adds.layers,
+            multi_adds_with_attention: report.multi_adds.with_attention,
+            adapter: &report.adapter,
+            sets: sets.collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn benchmark_sets_are_known_by_all_their_names_at_all_scales_but_one() {
+        assert_eq!(printed("Set5", 4, false), Some([32.58, 0.8998]));
+        assert_eq!(printed("bsd100", 3, true), printed("B100", 3, true));
+        assert_eq!(printed("Set5", 1, false), None);
+        assert_eq!(printed("DeadLeaves", 2, false), None);
+    }
+
+    #[test]
+    fn thousands_are_set_apart() {
+        assert_eq!(
+            [7, 477_435, 1_000_000].map(thousands),
+            ["7", "477,435", "1,000,000"]
+        );
+    }
+}

@@ -1,0 +1,126 @@
+//! `upscale`: enlarges image files.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Result, bail, ensure};
+use catanet::Error;
+use catanet::evaluate::{check_size, enlarge};
+use catanet::image::Image;
+use clap::Parser;
+use tensor::Device;
+
+use crate::args::AdapterArgs;
+use crate::weights::NetworkArgs;
+
+/// Enlarges images (PNG, JPEG, WebP, BMP, TIFF) with CATANet, and writes PNGs.
+#[derive(Parser, Debug, Clone)]
+#[command(name = "upscale", version)]
+pub struct Cli {
+    /// Images to enlarge
+    #[arg(required_unless_present = "list_adapters")]
+    pub input: Vec<PathBuf>,
+    /// Which network.
+    #[command(flatten)]
+    pub network: NetworkArgs,
+    /// Folder to write NAME_x2.png to [default: beside each input]
+    #[arg(long, value_name = "DIR")]
+    pub save: Option<PathBuf>,
+    /// File to write the one input's enlargement to
+    #[arg(short, long, value_name = "FILE", conflicts_with = "save")]
+    pub output: Option<PathBuf>,
+    /// Which adapter.
+    #[command(flatten)]
+    pub adapter: AdapterArgs,
+}
+
+/// Does what the command line asks. Nothing is written unless all inputs look sound.
+///
+/// # Errors
+/// Whatever the environment does wrong, as one line.
+pub fn run(cli: &Cli) -> Result<()> {
+    match cli.adapter.open()? {
+        Some(device) => run_on(&device, cli),
+        None => Ok(()),
+    }
+}
+
+/// [`run`] on a device that is already open.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_on(device: &Device, cli: &Cli) -> Result<()> {
+    let (net, origin) = cli.network.open(device)?;
+    let scale = net.scale();
+    let outputs = outputs(cli, scale)?;
+    let at = |input: &Path| {
+        let name = input.display().to_string();
+        move |source| Error::NotEnlarged { name, source }
+    };
+    for input in &cli.input {
+        let (width, height) = Image::size_on_disk(input)?;
+        check_size(device, scale, height, width).map_err(at(input))?;
+    }
+    if let Some(folder) = &cli.save {
+        fs::create_dir_all(folder).map_err(|source| Error::UnwritableFile {
+            path: folder.clone(),
+            source,
+        })?;
+    }
+    println!("weights: {origin}\nadapter: {}", device.name());
+    for (input, output) in cli.input.iter().zip(&outputs) {
+        let image = Image::load(input)?;
+        device.trim(); // the next image may have another size
+        let start = Instant::now();
+        let pixels = enlarge(&net, device, &image, cli.network.self_ensemble).map_err(at(input))?;
+        let seconds = start.elapsed().as_secs_f64();
+        let (width, height) = (image.width * scale, image.height * scale);
+        Image::from_f32(&pixels, width, height).save_png(output)?;
+        let (from, to) = (input.display(), output.display());
+        println!("{from} -> {to}  {width}×{height}  {seconds:.2} s");
+    }
+    Ok(())
+}
+
+/// A file for each input, none of them an input itself or another's.
+fn outputs(cli: &Cli, scale: usize) -> Result<Vec<PathBuf>> {
+    if cli.output.is_some() {
+        let n = cli.input.len();
+        ensure!(
+            n == 1,
+            "--output names one file, but there are {n} inputs; use --save DIR"
+        );
+    }
+    // Not by name alone: `./a.png` and a link may be `a.png` too.
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let inputs: Vec<_> = cli.input.iter().map(|input| real(input)).collect();
+    let mut taken = BTreeMap::new();
+    let mut outputs = Vec::with_capacity(cli.input.len());
+    for input in &cli.input {
+        let stem = input.file_stem().unwrap_or_default().to_string_lossy();
+        let name = format!("{stem}_x{scale}.png");
+        let output = match (&cli.output, &cli.save) {
+            (Some(file), _) => file.clone(),
+            (None, Some(folder)) => folder.join(name),
+            (None, None) => input.with_file_name(name),
+        };
+        if inputs.contains(&real(&output)) {
+            bail!(
+                "{} would be written over an input; choose another place with --save or --output",
+                output.display()
+            );
+        }
+        if let Some(other) = taken.insert(output.clone(), input) {
+            bail!(
+                "{} and {} would both be written to {}; enlarge them one by one with --output",
+                other.display(),
+                input.display(),
+                output.display()
+            );
+        }
+        outputs.push(output);
+    }
+    Ok(outputs)
+}
