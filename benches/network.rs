@@ -18,7 +18,9 @@ fn image(device: &Device, height: usize, width: usize) -> Tensor {
 fn network(c: &mut Criterion) {
     let device = Device::open(None).expect("a benchmark needs an adapter");
     let mut group = c.benchmark_group("network");
-    group.sample_size(10).measurement_time(Duration::from_secs(10));
+    group
+        .sample_size(10)
+        .measurement_time(Duration::from_secs(10));
 
     for (scale, side) in [(2, 64), (4, 64), (2, 128)] {
         let net = CATANet::new(&device, scale, 0);
@@ -33,7 +35,10 @@ fn network(c: &mut Criterion) {
     }
 
     let net = CATANet::new(&device, 2, 0);
-    let (x, target) = (Var::constant(image(&device, 64, 64)), Var::constant(image(&device, 128, 128)));
+    let (x, target) = (
+        Var::constant(image(&device, 64, 64)),
+        Var::constant(image(&device, 128, 128)),
+    );
     group.bench_function("forward_backward_x2_64", |b| {
         b.iter(|| {
             let loss = l1_loss(&net.forward(&x, Mode::Train), &target);

@@ -1,5 +1,7 @@
 //! Trains CATANet ×2: `cargo run --example train_x2` (see --help).
 
-fn main() -> anyhow::Result<()> {
-    catanet_cli::train_cli::main(2)
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    catanet_cli::report::exit(catanet_cli::train_cli::main(2))
 }

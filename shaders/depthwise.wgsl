@@ -3,11 +3,12 @@
 //
 // Bindings: x [B, H, W, C], w [5, 5, C], bias [C] (not read unless has_bias), output y [B, H, W, C].
 // Grid: one invocation per channel and strip of ROWS × COLS pixels, channels innermost, folded into
-// two dimensions. Constants: WG, ROWS, COLS.
+// two dimensions. Constants: WG, ROWS, COLS, GELU_ADD.
 //
 // An invocation walks down its strip with the sums of the five output rows that an input row
 // reaches in registers: every input is loaded once per strip, for 25 multiply-adds. With `mirror`,
-// the taps are mirrored: the input's gradient.
+// the taps are mirrored: the input's gradient. With the constant GELU_ADD, x + gelu(y) is stored
+// instead of y, which saves two passes over memory. Preceded by erf.wgsl.
 
 struct Params { count: u32, h: u32, w: u32, c: u32, has_bias: u32, mirror: u32 }
 var<immediate> p: Params;
@@ -67,7 +68,12 @@ fn depthwise5x5(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) group
         }
         if n >= v0 + 4u { // output row n − 4 is complete
             for (var q = 0u; q < COLS; q++) {
-                if u0 + q < p.w { y[(image + (n - 4u) * p.w + u0 + q) * p.c + c] = acc[0][q]; }
+                if u0 + q < p.w {
+                    let at = (image + (n - 4u) * p.w + u0 + q) * p.c + c;
+                    var value = acc[0][q];
+                    if GELU_ADD == 1u { value = x[at] + gelu_of(value); }
+                    y[at] = value;
+                }
             }
         }
         for (var q = 0u; q < COLS; q++) {

@@ -37,12 +37,11 @@ fn scale(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3
     if i < p.n { y1[i] = p.sa * a[i]; }
 }
 
-// gelu(x) = x·Φ(x), Φ the normal distribution.
 @compute @workgroup_size(WG)
 fn gelu(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
         @builtin(local_invocation_index) local: u32) {
     let i = index(id, groups, local);
-    if i < p.n { y1[i] = 0.5 * a[i] * (1.0 + erf(a[i] * 0.70710678)); }
+    if i < p.n { y1[i] = gelu_of(a[i]); }
 }
 
 // a = x, b = dy:  dx = dy·(Φ(x) + x·φ(x)).

@@ -1,4 +1,4 @@
-// A function, not a kernel: put before the files that need it (WGSL has no erf).
+// Functions, not kernels: put before the files that need them (WGSL has no erf).
 
 // erf(x) = x·P(x²)/Q(x²), the minimax fit for |x| < 4 (beyond, erf is ±1 in f32): error below 3e-7.
 fn erf(v: f32) -> f32 {
@@ -18,3 +18,6 @@ fn erf(v: f32) -> f32 {
     den = den * s - 1.42647390514189e-02;
     return x * num / den;
 }
+
+// The exact GELU, x·Φ(x), Φ the normal distribution.
+fn gelu_of(x: f32) -> f32 { return 0.5 * x * (1.0 + erf(x * 0.70710678)); }

@@ -19,8 +19,6 @@ var<immediate> p: Params;
 @group(0) @binding(3) var<storage, read> residual: array<f32>;
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;
 
-fn gelu(a: f32) -> f32 { return 0.5 * a * (1.0 + erf(a * 0.70710678)); }
-
 @compute @workgroup_size(WG)
 fn linear(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
           @builtin(local_invocation_index) local: u32) {
@@ -53,7 +51,7 @@ fn linear(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec
             let m = first + r * WG;
             if m < p.m && column + c < p.n {
                 var value = acc[r][c] + b;
-                if GELU == 1u { value = gelu(value); }
+                if GELU == 1u { value = gelu_of(value); }
                 if RESIDUAL == 1u { value += residual[m * p.n + column + c]; }
                 y[m * p.n + column + c] = value;
             }

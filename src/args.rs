@@ -38,8 +38,3 @@ impl AdapterArgs {
 pub fn experiment(scale: usize) -> PathBuf {
     PathBuf::from(format!("experiments/train_catanet_x{scale}"))
 }
-
-/// Where a run in `out` leaves its newest weights.
-pub fn latest_weights(out: &std::path::Path) -> PathBuf {
-    out.join("models").join("net_g_latest.safetensors")
-}

@@ -62,7 +62,9 @@ pub struct TrainArgs {
 /// Whatever the environment does wrong, as one line.
 pub fn main(scale: usize) -> Result<()> {
     let args = TrainArgs::parse();
-    let Some(device) = args.adapter.open()? else { return Ok(()) };
+    let Some(device) = args.adapter.open()? else {
+        return Ok(());
+    };
     let options = options(&args, scale, device.is_software())?;
     run(&args, &options, &device)?;
     crate::eval_cli::evaluate_run(&device, scale, &weights_file(&options.out))
@@ -76,18 +78,31 @@ fn options(args: &TrainArgs, scale: usize, software: bool) -> Result<TrainOption
         (false, false) => large,
     };
     let paper_iterations = if scale == 2 { 800_000 } else { 250_000 };
-    let iterations = args.iterations.unwrap_or(choose(paper_iterations, 400, 20_000));
+    let iterations = args
+        .iterations
+        .unwrap_or(choose(paper_iterations, 400, 20_000));
     let lr = args.lr.unwrap_or(if args.paper { 2e-4 } else { 1e-3 });
     // The paper's milestones, as fractions of its run.
-    let eighths: &[f64] =
-        if scale == 2 { &[3.0, 5.0, 6.5, 7.0, 7.5] } else { &[4.0, 6.4, 7.2, 7.6] };
+    let eighths: &[f64] = if scale == 2 {
+        &[3.0, 5.0, 6.5, 7.0, 7.5]
+    } else {
+        &[4.0, 6.4, 7.2, 7.6]
+    };
     let milestone = |e: &f64| (e / 8.0 * iterations as f64).round() as u64;
     let schedule = match args.paper {
         true => {
             let milestones = eighths.iter().map(milestone).collect();
-            Schedule::MultiStep { lr, milestones, gamma: 0.5 }
+            Schedule::MultiStep {
+                lr,
+                milestones,
+                gamma: 0.5,
+            }
         }
-        false => Schedule::Cosine { lr, floor: lr * 1e-2, iterations },
+        false => Schedule::Cosine {
+            lr,
+            floor: lr * 1e-2,
+            iterations,
+        },
     };
     let (source, trained_on) = match &args.data {
         Some(folder) => (Source::open(folder, scale)?, "photographs".to_owned()),
@@ -97,8 +112,12 @@ fn options(args: &TrainArgs, scale: usize, software: bool) -> Result<TrainOption
         scale,
         source,
         iterations,
-        batch: args.batch.map_or(choose(64, 4, 16) as usize, |n| n as usize),
-        patch: args.patch.map_or(choose(64, 32, 64) as usize, |n| n as usize),
+        batch: args
+            .batch
+            .map_or(choose(64, 4, 16) as usize, |n| n as usize),
+        patch: args
+            .patch
+            .map_or(choose(64, 32, 64) as usize, |n| n as usize),
         schedule,
         seed: args.seed,
         out: args.out.clone().unwrap_or_else(|| experiment(scale)),
@@ -109,13 +128,25 @@ fn options(args: &TrainArgs, scale: usize, software: bool) -> Result<TrainOption
 }
 
 fn run(args: &TrainArgs, options: &TrainOptions, device: &Device) -> Result<()> {
-    let TrainOptions { scale, iterations, batch, patch, .. } = *options;
+    let TrainOptions {
+        scale,
+        iterations,
+        batch,
+        patch,
+        ..
+    } = *options;
     let mut run = match args.resume {
         true => Run::resume(device, scale, &options.out)?,
         false => Run::new(start(args, options, device)?),
     };
-    let data = args.data.as_ref().map_or("generated scenes".to_owned(), |d| d.display().to_string());
-    println!("training ×{scale} on {}: {iterations} iterations, batch {batch} of {patch}×{patch}, {data}", device.name());
+    let data = args
+        .data
+        .as_ref()
+        .map_or("generated scenes".to_owned(), |d| d.display().to_string());
+    println!(
+        "training ×{scale} on {}: {iterations} iterations, batch {batch} of {patch}×{patch}, {data}",
+        device.name()
+    );
     if device.is_software() && args.iterations.is_none() && !args.paper {
         println!(
             "this adapter is a processor: a small run of some minutes. On a GPU the default is \
@@ -123,10 +154,17 @@ fn run(args: &TrainArgs, options: &TrainOptions, device: &Device) -> Result<()> 
         );
     }
     if args.resume {
-        println!("resumed at iteration {} from {}", run.iteration(), state_file(&options.out).display());
+        println!(
+            "resumed at iteration {} from {}",
+            run.iteration(),
+            state_file(&options.out).display()
+        );
     } else if state_file(&options.out).exists() {
         let kept = set_aside(&options.out)?;
-        println!("the earlier run there is kept as {} (--resume goes on with one)", kept.display());
+        println!(
+            "the earlier run there is kept as {} (--resume goes on with one)",
+            kept.display()
+        );
     }
     let progress = Progress::new(iterations, run.iteration());
     train(device, &mut run, options, |report| progress.show(report))?;
@@ -153,11 +191,22 @@ fn start(args: &TrainArgs, options: &TrainOptions, device: &Device) -> Result<CA
 
 /// Renames an earlier run's folder, so that none is overwritten.
 fn set_aside(out: &Path) -> Result<PathBuf> {
-    let name = out.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let free = (1..).map(|i| out.with_file_name(format!("{name}_archived_{i}"))).find(|p| !p.exists());
+    let name = out
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let free = (1..)
+        .map(|i| out.with_file_name(format!("{name}_archived_{i}")))
+        .find(|p| !p.exists());
     let kept = free.context("no free name for the earlier run's folder")?;
-    std::fs::rename(out, &kept)
-        .with_context(|| format!("cannot rename {} to {}; name another --out", out.display(), kept.display()))?;
+    std::fs::rename(out, &kept).with_context(|| {
+        format!(
+            "cannot rename {} to {}; name another --out",
+            out.display(),
+            kept.display()
+        )
+    })?;
     Ok(kept)
 }
 
@@ -178,11 +227,21 @@ impl Progress {
                 .with_position(first)
                 .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
         });
-        Progress { bar, started: Instant::now(), first, total }
+        Progress {
+            bar,
+            started: Instant::now(),
+            first,
+            total,
+        }
     }
 
     fn show(&self, report: &Report) {
-        let Report { iteration, loss, lr, images_per_second } = report;
+        let Report {
+            iteration,
+            loss,
+            lr,
+            images_per_second,
+        } = report;
         let line = format!("loss {loss:.5}  lr {lr:.2e}  {images_per_second:.2} images/s");
         match &self.bar {
             Some(bar) => {
@@ -192,7 +251,12 @@ impl Progress {
             None => {
                 let share = (self.total - iteration) as f64 / (iteration - self.first) as f64;
                 let left = self.started.elapsed().mul_f64(share).as_secs();
-                println!("{iteration}/{}  {line}  {}:{:02} left", self.total, left / 60, left % 60);
+                println!(
+                    "{iteration}/{}  {line}  {}:{:02} left",
+                    self.total,
+                    left / 60,
+                    left % 60
+                );
             }
         }
     }

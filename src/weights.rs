@@ -5,11 +5,12 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use catanet::CATANet;
+use catanet::train::weights_file;
 use catanet::weights::{Notes, load};
 use clap::Args;
 use tensor::Device;
 
-use crate::args::{experiment, latest_weights};
+use crate::args::experiment;
 
 /// Which network enlarges, and how.
 #[derive(Args, Debug, Clone)]
@@ -40,7 +41,7 @@ impl NetworkArgs {
                     "there are no weights for ×{scale}, neither {} nor weights/{}; train some \
                      with `cargo run --example train_x2` (train_x3, train_x4), or name a file \
                      with --weights",
-                    latest_weights(&experiment(scale)).display(),
+                    weights_file(&experiment(scale)).display(),
                     shipped_name(scale)
                 )
             })?,
@@ -71,7 +72,7 @@ fn choose(scale: usize) -> Option<(PathBuf, &'static str)> {
         .map(|folder| folder.join(shipped_name(scale)))
         .into_iter()
         .find(|path| path.is_file());
-    newer(latest_weights(&experiment(scale)), shipped)
+    newer(weights_file(&experiment(scale)), shipped)
 }
 
 /// A training run's weights, unless those that come with the project were replaced since.

@@ -69,7 +69,7 @@ pub fn leaky_relu(x: &Var, slope: f32) -> Var {
 }
 
 /// `y = x·wᵀ + bias + residual`:  dx = dy·w, dw = dyᵀ·x, dbias = Σ_rows dy, dresidual = dy.
-/// `x` [.., K], `w` [N, K], `bias` [N], `residual` [.., N] → [.., N].
+/// `x [.., K]`, `w [N, K]`, `bias [N]`, `residual [.., N]` → [.., N].
 #[track_caller]
 pub fn linear(x: &Var, w: &Var, bias: Option<&Var>, residual: Option<&Var>) -> Var {
     let none = Var::constant(x.value().clone()); // stands in for what is absent
@@ -100,7 +100,7 @@ pub fn linear_gelu(x: &Var, w: &Var, bias: &Var) -> Var {
 
 /// `y = n·w + b`, n the row made mean 0, variance 1:  with g = dy·w,
 /// dx = (g − mean g − n·mean(g·n))/σ, dw = Σ_rows dy·n, db = Σ_rows dy.
-/// `x` [.., C], `w` and `b` [C].
+/// `x [.., C]`, `w` and `b` of length C.
 #[track_caller]
 pub fn layer_norm(x: &Var, w: &Var, b: &Var, eps: f32) -> Var {
     let (y, stats) = ops::layer_norm(x, w, b, eps);
@@ -113,7 +113,7 @@ pub fn layer_norm(x: &Var, w: &Var, b: &Var, eps: f32) -> Var {
 
 /// Dense 3×3 convolution, zero padding 1:  dx = dy convolved with w turned by half and its
 /// channels exchanged, dw = x correlated with dy, dbias = Σ_pixels dy.
-/// `x` [B, H, W, Ci], `w` [3, 3, Ci, Co], `bias` [Co] → [B, H, W, Co].
+/// `x [B, H, W, Ci]`, `w [3, 3, Ci, Co]`, `bias [Co]` → [B, H, W, Co].
 #[track_caller]
 pub fn conv3x3(x: &Var, w: &Var, bias: &Var) -> Var {
     let (tx, tw) = (x.value().clone(), w.value().clone());
@@ -132,7 +132,7 @@ pub fn conv3x3(x: &Var, w: &Var, bias: &Var) -> Var {
 }
 
 /// Depthwise 5×5 convolution, zero padding 2; derivatives as [`conv3x3`]'s, channel by channel.
-/// `x` [B, H, W, C], `w` [5, 5, C], `bias` [C] → [B, H, W, C].
+/// `x [B, H, W, C]`, `w [5, 5, C]`, `bias [C]` → [B, H, W, C].
 #[track_caller]
 pub fn depthwise5x5(x: &Var, w: &Var, bias: &Var) -> Var {
     let (tx, tw) = (x.value().clone(), w.value().clone());
@@ -149,8 +149,18 @@ pub fn depthwise5x5(x: &Var, w: &Var, bias: &Var) -> Var {
     )
 }
 
+/// `y = x + gelu(depthwise5x5(x))`. One kernel where nothing is recorded; otherwise the three rules
+/// in turn, as gelu's derivative needs the convolution.
+#[track_caller]
+pub fn depthwise5x5_gelu_add(x: &Var, w: &Var, bias: &Var) -> Var {
+    if is_recording() {
+        return add(x, &gelu(&depthwise5x5(x, w, bias)));
+    }
+    Var::constant(ops::depthwise5x5_gelu_add(x, w, bias))
+}
+
 /// Channels into r×r pixels; the derivative moves them back.
-/// `x` [B, H, W, C·r²] → [B, H·r, W·r, C].
+/// `x [B, H, W, C·r²]` → [B, H·r, W·r, C].
 #[track_caller]
 pub fn pixel_shuffle(x: &Var, r: usize) -> Var {
     Var::from_op(ops::pixel_shuffle(x, r), [x], move |dy| {
@@ -159,7 +169,7 @@ pub fn pixel_shuffle(x: &Var, r: usize) -> Var {
 }
 
 /// Bilinear enlargement by a whole factor; the derivative gathers what each pixel gave.
-/// `x` [B, H, W, C] → [B, H·s, W·s, C].
+/// `x [B, H, W, C]` → [B, H·s, W·s, C].
 #[track_caller]
 pub fn bilinear(x: &Var, s: usize) -> Var {
     Var::from_op(ops::bilinear(x, s), [x], move |dy| {
@@ -167,13 +177,14 @@ pub fn bilinear(x: &Var, s: usize) -> Var {
     })
 }
 
-/// `y = mean |a − b|`, b being the target:  da = sign(a − b)·dy/n.
+/// `y = mean |a − b|`, b being the target:  da = sign(a − b)·dy/n, db = −da.
 #[track_caller]
 pub fn l1_loss(a: &Var, b: &Var) -> Var {
     let (ta, tb) = (a.value().clone(), b.value().clone());
+    let want_db = b.needs_grad(); // a target seldom does
     Var::from_op(ops::l1_loss(a, b), [a, b], move |dy| {
         let da = ops::l1_loss_backward(&ta, &tb, dy);
-        let db = ops::scale(&da, -1.0);
-        [Some(da), Some(db)]
+        let db = want_db.then(|| ops::scale(&da, -1.0));
+        [Some(da), db]
     })
 }

@@ -10,7 +10,7 @@ use crate::tape::Var;
 /// `y = softmax(q·kᵀ/√d)·v` for every list and head. With p the probabilities and D = Σ dy·y,
 /// ds = p·(dy·vᵀ − D)/√d:  dq = ds·k, dk = dsᵀ·q, dv = pᵀ·dy, each added up over the lists that
 /// the row takes part in. The scores are never stored; backward computes them again.
-/// `q` [B, N, H·dk], `k` [B, Nk, H·dk], `v` [B, Nk, H·dv] → [B, slots, H·dv], in slot order.
+/// `q [B, N, H·dk]`, `k [B, Nk, H·dk]`, `v [B, Nk, H·dv]` → [B, slots, H·dv], in slot order.
 #[track_caller]
 pub fn attention(q: &Var, k: &Var, v: &Var, lists: &Arc<AttentionLists>, heads: usize) -> Var {
     let (y, lse) = ops::attention(q, k, v, lists, heads);
@@ -22,7 +22,7 @@ pub fn attention(q: &Var, k: &Var, v: &Var, lists: &Arc<AttentionLists>, heads: 
 }
 
 /// Rows taken by a list:  a row's gradient is the sum over the slots that took it.
-/// `x` [B, N, C] → [B, slots, C].
+/// `x [B, N, C]` → [B, slots, C].
 #[track_caller]
 pub fn gather(x: &Var, lists: &RowLists) -> Var {
     let saved = lists.clone();
@@ -32,7 +32,7 @@ pub fn gather(x: &Var, lists: &RowLists) -> Var {
 }
 
 /// Slots added up into the rows they were taken from:  the derivative is [`gather`].
-/// `y` [B, slots, C] → [B, N, C].
+/// `y [B, slots, C]` → [B, N, C].
 #[track_caller]
 pub fn segment_sum(y: &Var, lists: &RowLists) -> Var {
     let saved = lists.clone();
@@ -59,7 +59,7 @@ pub fn unsort_tokens(x: &Var, sorted: &SortedTokens) -> Var {
     })
 }
 
-/// Every row times its own constant factor:  dx = factor·dy. `x` [B, N, C], `factor` [N].
+/// Every row times its own constant factor:  dx = factor·dy. `x [B, N, C]`, `factor [N]`.
 #[track_caller]
 pub fn scale_rows(x: &Var, factor: &Tensor) -> Var {
     let saved = factor.clone();
@@ -78,7 +78,7 @@ pub fn unit(x: &Var) -> Var {
 
 /// `c'_m = unit(Σ of the tokens that centre m owns)`; one that owns nothing keeps its value. The
 /// assignment is a constant, so every token gets the gradient of its owner's sum.
-/// `x` [B, N, C] and `centres` [M, C], rows of unit length → [M, C].
+/// `x [B, N, C]` and `centres [M, C]`, rows of unit length → [M, C].
 #[track_caller]
 pub fn refine_centres(x: &Var, centres: &Tensor) -> Var {
     let (refined, sums, owner) = ops::refine_centres(x, centres);

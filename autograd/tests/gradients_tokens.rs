@@ -75,9 +75,9 @@ fn sorting_tokens_and_putting_them_back() {
         let owner = random_vec(1, 2 * tokens);
         let owner: Vec<u32> = owner.iter().map(|v| ((v + 1.0) * 2.5) as u32).collect();
         let sorted = ops::counting_sort(&Tensor::new(&device(), &owner, &[2, tokens]), 5);
-        let x = random(2, &[2, tokens, c]);
-        check("sort", &[x.clone()], |v| sort_tokens(&v[0], &sorted));
-        check("unsort", &[x], |v| unsort_tokens(&v[0], &sorted));
+        let x = [random(2, &[2, tokens, c])];
+        check("sort", &x, |v| sort_tokens(&v[0], &sorted));
+        check("unsort", &x, |v| unsort_tokens(&v[0], &sorted));
     }
 }
 

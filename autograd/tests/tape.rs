@@ -5,7 +5,7 @@ mod common;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use autograd::{Var, add, is_recording, mul, no_grad, scale, sum};
+use autograd::{Var, add, conv3x3, is_recording, l1_loss, mul, no_grad, reshape, scale, sum};
 use common::{assert_close, device, host, random};
 use tensor::Tensor;
 
@@ -132,6 +132,33 @@ fn without_a_tape_intermediate_results_are_freed_on_their_last_use() {
 }
 
 #[test]
+fn no_work_is_done_for_the_gradients_of_an_image_or_a_target() {
+    let _alone = alone();
+    let [image, w, bias] = [
+        random(1, &[2, 5, 7, 3]),
+        random(2, &[3, 3, 3, 4]),
+        random(3, &[4]),
+    ];
+    let (w, bias) = (Var::parameter(w), Var::parameter(bias));
+    let target = random(4, &[2, 5, 7, 4]);
+    let dispatches = |image: &Var, target: &Var| {
+        let loss = l1_loss(&conv3x3(image, &w, &bias), target);
+        let before = device().stats().dispatches;
+        loss.backward();
+        w.zero_grad();
+        bias.zero_grad();
+        device().stats().dispatches - before
+    };
+    let data = [&image, &target].map(|t| Var::constant(t.clone()));
+    let wanted = [&image, &target].map(|t| Var::parameter(t.clone()));
+    let least = dispatches(&data[0], &data[1]);
+    assert_eq!(dispatches(&wanted[0], &data[1]), least + 1);
+    assert_eq!(dispatches(&data[0], &wanted[1]), least + 1);
+    assert!(wanted.iter().all(|v| v.grad().is_some()));
+    assert!(data.iter().all(|v| v.grad().is_none()));
+}
+
+#[test]
 fn steps_of_training_take_no_more_memory_than_the_first_two() {
     let _alone = alone();
     let x = Var::parameter(random(1, &[97, 211]));
@@ -201,7 +228,7 @@ fn a_long_chain_is_dropped_unused_on_a_small_stack() {
     on_a_small_stack(|| {
         // Long enough for any stack frame; reshape costs no device work.
         let a = number(1.0);
-        let chain = (0..100_000).fold(a.clone(), |y, _| autograd::reshape(&y, &[1]));
+        let chain = (0..100_000).fold(a.clone(), |y, _| reshape(&y, &[1]));
         drop(chain);
         let kept = scale(&a, 2.0);
         drop((0..100).fold(kept.clone(), |y, _| scale(&y, 2.0)));

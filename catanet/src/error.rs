@@ -97,7 +97,9 @@ pub enum Error {
         source: nn::Error,
     },
     /// A training crop that the network's windows do not fit in.
-    #[error("a crop of {patch}×{patch} is too small: the network's windows need {needed}; choose --patch {needed} or more")]
+    #[error(
+        "a crop of {patch}×{patch} is too small: the network's windows need {needed}; choose --patch {needed} or more"
+    )]
     SmallPatch {
         /// The side asked for.
         patch: usize,
@@ -105,7 +107,9 @@ pub enum Error {
         needed: usize,
     },
     /// Training that went astray.
-    #[error("the loss is no longer a number after {iteration} iterations (learning rate {lr:.1e}); go on from the last saved state with --resume and a smaller --lr")]
+    #[error(
+        "the loss is no longer a number after {iteration} iterations (learning rate {lr:.1e}); go on from the last saved state with --resume and a smaller --lr"
+    )]
     Diverged {
         /// Steps done.
         iteration: u64,

@@ -2,6 +2,8 @@
 //!
 //! Images and tokens are channels last: [B, H, W, C] and [B, N, C] with N = H·W are the same memory.
 
+#![allow(clippy::upper_case_acronyms)] // the paper's names
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -75,9 +77,8 @@ impl ConvFFN {
         };
         let a = self.fc1.forward_gelu(&self.norm.forward(x)); // [B, N, 96]
         let image = reshape(&a, &[b, map.height, map.width, MLP_DIM]);
-        let local = autograd::gelu(&self.dwconv.forward(&image));
-        let local = reshape(&local, &[b, n, MLP_DIM]);
-        self.fc2.forward_onto(&add(&a, &local), x) // [B, N, C]
+        let a = reshape(&self.dwconv.forward_gelu_add(&image), &[b, n, MLP_DIM]);
+        self.fc2.forward_onto(&a, x) // [B, N, C]
     }
 
     /// `norm` and `fn` are siblings in the published names.

@@ -77,8 +77,17 @@ pub fn weights_file(out: &Path) -> PathBuf {
 impl Run {
     /// A run at its start, from fresh weights or from those that `net` already has.
     pub fn new(net: CATANet) -> Run {
-        let options = AdamOptions { lr: 0.0, betas: (0.9, 0.99), eps: 1e-8, weight_decay: 0.0 };
-        Run { adam: Adam::new(parameters(&net), options), net, iteration: 0 }
+        let options = AdamOptions {
+            lr: 0.0,
+            betas: (0.9, 0.99),
+            eps: 1e-8,
+            weight_decay: 0.0,
+        };
+        Run {
+            adam: Adam::new(parameters(&net), options),
+            net,
+            iteration: 0,
+        }
     }
 
     /// The run that was saved in the folder `out`.
@@ -100,7 +109,10 @@ impl Run {
             };
         }
         let mut run = Run::new(CATANet::new(device, scale, 0));
-        let at = |source: nn::Error| Error::WrongRun { path: path.clone(), source };
+        let at = |source: nn::Error| Error::WrongRun {
+            path: path.clone(),
+            source,
+        };
         load_state_dict(&run.net, &weights, |_| true).map_err(at)?;
         run.adam.load_state_dict(&optimiser).map_err(at)?;
         run.iteration = run.adam.steps();
@@ -113,13 +125,12 @@ impl Run {
     }
 
     /// One step on one batch: forward, loss, backward, Adam. Nothing is read back.
-    /// Returns the loss [1].
+    /// Returns the loss, one number.
     pub fn step(&mut self, device: &Device, batch: &Batch, patch: usize, lr: f64) -> Var {
         let s = self.net.scale();
         let count = batch.lq.len() / (patch * patch * 3);
-        let image = |data: &[f32], side| {
-            Var::constant(Tensor::new(device, data, &[count, side, side, 3]))
-        };
+        let image =
+            |data: &[f32], side| Var::constant(Tensor::new(device, data, &[count, side, side, 3]));
         let output = self.net.forward(&image(&batch.lq, patch), Mode::Train);
         let loss = l1_loss(&output, &image(&batch.gt, patch * s));
         loss.backward();
@@ -136,13 +147,25 @@ impl Run {
     pub fn save(&self, options: &TrainOptions) -> Result<()> {
         let mut weights = state_dict(&self.net)?;
         weights.metadata = options.notes.iter().cloned().collect();
-        weights.metadata.insert("scale".to_owned(), self.net.scale().to_string());
-        weights.metadata.insert("iterations".to_owned(), self.iteration.to_string());
-        weights.metadata.insert("seed".to_owned(), options.seed.to_string());
+        weights
+            .metadata
+            .insert("scale".to_owned(), self.net.scale().to_string());
+        weights
+            .metadata
+            .insert("iterations".to_owned(), self.iteration.to_string());
+        weights
+            .metadata
+            .insert("seed".to_owned(), options.seed.to_string());
         let mut state = self.adam.state_dict().map_err(nn::Error::from)?;
-        let named = weights.arrays.iter().map(|(name, array)| (format!("net.{name}"), array.clone()));
+        let named = weights
+            .arrays
+            .iter()
+            .map(|(name, array)| (format!("net.{name}"), array.clone()));
         state.arrays.extend(named);
-        for (path, dict) in [(state_file(&options.out), &state), (weights_file(&options.out), &weights)] {
+        for (path, dict) in [
+            (state_file(&options.out), &state),
+            (weights_file(&options.out), &weights),
+        ] {
             create_parent(&path)?;
             save_safetensors(&path, dict, Precision::F32).map_err(nn::Error::from)?;
         }
@@ -152,8 +175,10 @@ impl Run {
 
 fn create_parent(path: &Path) -> Result<()> {
     let parent = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(parent)
-        .map_err(|source| Error::UnwritableFile { path: parent.to_path_buf(), source })
+    std::fs::create_dir_all(parent).map_err(|source| Error::UnwritableFile {
+        path: parent.to_path_buf(),
+        source,
+    })
 }
 
 /// Trains `run` up to `options.iterations`, reporting on the way, and saves it.
@@ -170,7 +195,10 @@ pub fn train(
     mut observe: impl FnMut(&Report),
 ) -> Result<()> {
     if options.patch < MIN_SIDE {
-        return Err(Error::SmallPatch { patch: options.patch, needed: MIN_SIDE });
+        return Err(Error::SmallPatch {
+            patch: options.patch,
+            needed: MIN_SIDE,
+        });
     }
     create_parent(&weights_file(&options.out))?; // rather now than after an hour
     let loader = LoaderOptions {
@@ -194,11 +222,19 @@ pub fn train(
         }
         let loss = loss.item().map_err(nn::Error::from)?;
         if !loss.is_finite() {
-            return Err(Error::Diverged { iteration: run.iteration, lr });
+            return Err(Error::Diverged {
+                iteration: run.iteration,
+                lr,
+            });
         }
         let images = (run.iteration - reported.1) * options.batch as u64;
         let images_per_second = images as f64 / reported.0.elapsed().as_secs_f64();
-        observe(&Report { iteration: run.iteration, loss, lr, images_per_second });
+        observe(&Report {
+            iteration: run.iteration,
+            loss,
+            lr,
+            images_per_second,
+        });
         reported = (Instant::now(), run.iteration);
         if done || saved.elapsed() >= options.save_every {
             run.save(options)?;

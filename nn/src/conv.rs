@@ -26,7 +26,7 @@ fn visit(weight: &Parameter, bias: &Parameter, name: &str, visitor: &mut dyn FnM
 pub struct Conv2d {
     /// [3, 3, Ci, Co]; in files [Co, Ci, 3, 3]
     pub weight: Parameter,
-    /// [Co]
+    /// `[Co]`
     pub bias: Parameter,
 }
 
@@ -56,7 +56,7 @@ impl Module for Conv2d {
 pub struct DepthwiseConv2d {
     /// [5, 5, C]; in files [C, 1, 5, 5]
     pub weight: Parameter,
-    /// [C]
+    /// `[C]`
     pub bias: Parameter,
 }
 
@@ -72,6 +72,12 @@ impl DepthwiseConv2d {
     #[track_caller]
     pub fn forward(&self, x: &Var) -> Var {
         autograd::depthwise5x5(x, &self.weight, &self.bias)
+    }
+
+    /// `x + gelu(forward(x))`, in one pass over memory where no gradient is wanted.
+    #[track_caller]
+    pub fn forward_gelu_add(&self, x: &Var) -> Var {
+        autograd::depthwise5x5_gelu_add(x, &self.weight, &self.bias)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{Layout, Module, Parameter, Rng, State, join};
 pub struct Linear {
     /// [N, K]
     pub weight: Parameter,
-    /// [N]
+    /// `[N]`
     pub bias: Option<Parameter>,
 }
 

@@ -107,7 +107,7 @@ impl Layout {
         }
     }
 
-    fn from_file(self, data: &[f32], shape: &[usize]) -> Vec<f32> {
+    fn to_ours(self, data: &[f32], shape: &[usize]) -> Vec<f32> {
         match (self, shape) {
             (Layout::Conv3x3, &[kh, kw, ci, co]) => Self::reverse(data, [co, ci, kh * kw]),
             (Layout::Depthwise5x5, &[kh, kw, c]) => Self::reverse(data, [c, 1, kh * kw]),
@@ -205,7 +205,7 @@ pub fn load_state_dict(
         let set = |t: &Tensor, data: &[f32]| t.copy_from(&Tensor::new(t.device(), data, t.shape()));
         match (state, &array.data) {
             (State::Parameter(p), Data::F32(data)) => {
-                set(p.var.value(), &p.layout.from_file(data, p.var.shape()));
+                set(p.var.value(), &p.layout.to_ours(data, p.var.shape()));
             }
             (State::Buffer(t), Data::F32(data)) => set(t, data),
             (State::Flag(f), Data::Bool(value)) => f.store(value[0], Ordering::Relaxed),

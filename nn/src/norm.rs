@@ -7,9 +7,9 @@ use crate::{Layout, Module, Parameter, State, join};
 
 /// Every token made mean 0, variance 1 over its channels, then `·weight + bias`. eps is 1e-5.
 pub struct LayerNorm {
-    /// [C]
+    /// `[C]`
     pub weight: Parameter,
-    /// [C]
+    /// `[C]`
     pub bias: Parameter,
 }
 

@@ -65,3 +65,15 @@ fn depthwise_convolution_and_gradients_match_host_loops_at_the_networks_channel_
 fn wrong_shapes_panic_and_are_named() {
     ops::depthwise5x5(&random(1, &[1, 4, 4, 3]), &random(2, &[5, 5, 4]), None);
 }
+
+#[test]
+fn the_fused_form_is_the_input_plus_the_gelu_of_the_convolution() {
+    let (x, k, bias) = (
+        random(1, &[2, 9, 11, 5]),
+        random(2, &[5, 5, 5]),
+        random(3, &[5]),
+    );
+    let apart = ops::add(&x, &ops::gelu(&ops::depthwise5x5(&x, &k, Some(&bias))));
+    let fused = ops::depthwise5x5_gelu_add(&x, &k, &bias);
+    assert_close("fused", &fused, &host(&apart), 1e-6);
+}

@@ -104,3 +104,14 @@ fn permute_rows_orders_each_image_by_its_own_list() {
 fn a_list_that_names_a_row_out_of_range_panics() {
     RowLists::new(&device(), &[0, 5], 1, 5);
 }
+
+#[test]
+fn a_list_of_every_row_in_order_changes_nothing_and_costs_nothing() {
+    let x = random(11, &[2, 6, 3]);
+    let lists = RowLists::new(&device(), &[0, 1, 2, 3, 4, 5], 2, 6);
+    let before = device().stats().dispatches;
+    let (taken, summed) = (ops::gather(&x, &lists), ops::segment_sum(&x, &lists));
+    assert_eq!(device().stats().dispatches, before);
+    assert_close("gather", &taken, &host(&x), 0.0);
+    assert_close("segment_sum", &summed, &host(&x), 0.0);
+}

@@ -5,7 +5,10 @@ use crate::pipeline::Kernel;
 use crate::record::grid;
 use crate::{Device, Tensor};
 
-const SOURCE: &str = include_str!("../../../shaders/depthwise.wgsl");
+const SOURCE: &str = concat!(
+    include_str!("../../../shaders/erf.wgsl"),
+    include_str!("../../../shaders/depthwise.wgsl")
+);
 const WEIGHT_GRAD: &str = include_str!("../../../shaders/depthwise_weight_grad.wgsl");
 
 /// `y[b, v, u, c] = bias[c] + Σ x[b, v+ky−2, u+kx−2, c]·w[ky, kx, c]`, zero outside the image.
@@ -23,7 +26,22 @@ pub fn depthwise5x5(x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> Tensor {
             x.shape()
         );
     }
-    run(x, w, bias, false)
+    run(x, w, bias, false, false)
+}
+
+/// `x + gelu(depthwise5x5(x, w, bias))` in one pass over memory.
+///
+/// # Panics
+/// If the shapes do not fit.
+#[track_caller]
+pub fn depthwise5x5_gelu_add(x: &Tensor, w: &Tensor, bias: &Tensor) -> Tensor {
+    assert_eq!(
+        bias.shape(),
+        [x.channels()],
+        "depthwise5x5_gelu_add: bias for x {:?}",
+        x.shape()
+    );
+    run(x, w, Some(bias), false, true)
 }
 
 /// The gradient by `x`: `dy` `[B, H, W, C]` and `w` `[5, 5, C]` give `[B, H, W, C]`: the
@@ -33,11 +51,11 @@ pub fn depthwise5x5(x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> Tensor {
 /// If the shapes do not fit.
 #[track_caller]
 pub fn depthwise5x5_input_grad(dy: &Tensor, w: &Tensor) -> Tensor {
-    run(dy, w, None, true)
+    run(dy, w, None, true, false)
 }
 
 #[track_caller]
-fn run(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, mirror: bool) -> Tensor {
+fn run(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, mirror: bool, gelu_add: bool) -> Tensor {
     let &[b, height, width, c] = x.shape() else {
         panic!("depthwise5x5: image of shape {:?}", x.shape())
     };
@@ -62,6 +80,7 @@ fn run(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, mirror: bool) -> Tensor {
         ("WG", wg as u32),
         ("ROWS", rows as u32),
         ("COLS", cols as u32),
+        ("GELU_ADD", gelu_add as u32),
     ];
     let kernel = Kernel {
         source: SOURCE,

@@ -15,6 +15,7 @@ pub struct RowLists {
     pub(super) index: Tensor<u32>, // [groups * per_group]: the row in each slot
     offsets: Tensor<u32>,          // [source_rows + 1]: where each row's slots start
     slots: Tensor<u32>,            // [entries, at least 1]: the slots of row 0, of row 1, …
+    identity: bool,                // slot i holds row i: taking and summing change nothing
 }
 
 impl RowLists {
@@ -62,6 +63,7 @@ impl RowLists {
             index: Tensor::new(device, index, &[len]),
             offsets: Tensor::new(device, &offsets, &[offsets.len()]),
             slots: Tensor::new(device, &slots, &[slots.len()]),
+            identity: len == source_rows && index.iter().enumerate().all(|(i, &r)| r as usize == i),
         }
     }
 
@@ -119,6 +121,9 @@ pub fn gather(x: &Tensor, lists: &RowLists) -> Tensor {
         "gather: {:?}, lists for other rows",
         x.shape()
     );
+    if lists.identity {
+        return x.clone();
+    }
     take(x, &lists.index, lists.len(), 0)
 }
 
@@ -136,6 +141,9 @@ pub fn segment_sum(y: &Tensor, lists: &RowLists) -> Tensor {
         "segment_sum: {:?}, lists of other slots",
         y.shape()
     );
+    if lists.identity {
+        return y.clone();
+    }
     let rows = lists.source_rows;
     let x = Tensor::uninit(y.device(), &[batch, rows, channels]);
     let parts = parts(y.device(), channels);
