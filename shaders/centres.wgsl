@@ -2,9 +2,10 @@
 //
 // Bindings: x [B, N, C] f32; order [B, N] u32 (tokens sorted by owner) and starts [B, M, chunks]
 // u32 (counting_sort.wgsl: where each owner's tokens begin); centres [M, C] f32.
+// Constants: C channels, M centres, PARTS.
 // Grid: one invocation per element of the output, folded into two dimensions.
 
-struct Params { n: u32, batch: u32, tokens: u32, centres: u32, channels: u32, chunks: u32 }
+struct Params { n: u32, batch: u32, tokens: u32, chunks: u32 }
 var<immediate> p: Params;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -13,8 +14,8 @@ var<immediate> p: Params;
 @group(0) @binding(3) var<storage, read_write> partial: array<f32>;
 
 fn first_of(starts_at: u32, m: u32) -> u32 {
-    if m >= p.centres { return p.tokens; }
-    return starts[(starts_at * p.centres + m) * p.chunks];
+    if m >= M { return p.tokens; }
+    return starts[(starts_at * M + m) * p.chunks];
 }
 
 // partial [B, PARTS, M, C]: part s of centre m's sum takes every PARTS-th of its tokens. Splitting
@@ -24,14 +25,14 @@ fn segment_partial(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) gr
                    @builtin(local_invocation_index) local: u32) {
     let i = (id.y * groups.x + id.x) * WG + local;
     if i >= p.n { return; }
-    let c = i % p.channels;
-    let m = i / p.channels % p.centres;
-    let part = i / (p.channels * p.centres) % PARTS;
-    let b = i / (p.channels * p.centres * PARTS);
+    let c = i % C;
+    let m = i / C % M;
+    let part = i / (C * M) % PARTS;
+    let b = i / (C * M * PARTS);
     let end = first_of(b, m + 1u);
     var sum = 0.0;
     for (var t = first_of(b, m) + part; t < end; t += PARTS) {
-        sum += x[(b * p.tokens + order[b * p.tokens + t]) * p.channels + c];
+        sum += x[(b * p.tokens + order[b * p.tokens + t]) * C + c];
     }
     partial[i] = sum;
 }
@@ -46,7 +47,7 @@ fn keep_empty(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups:
               @builtin(local_invocation_index) local: u32) {
     let i = (id.y * groups.x + id.x) * WG + local;
     if i >= p.n { return; }
-    let m = i / p.channels;
+    let m = i / C;
     var count = 0u;
     for (var b = 0u; b < p.batch; b++) { count += first_of(b, m + 1u) - first_of(b, m); }
     kept[i] = select(old[i], fresh[i], count > 0u);
@@ -61,9 +62,9 @@ fn pool_tokens(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups
                @builtin(local_invocation_index) local: u32) {
     let i = (id.y * groups.x + id.x) * WG + local;
     if i >= p.n { return; }
-    let c = i % p.channels;
-    let run = p.tokens / p.centres + 1u;
-    let first = i / p.channels * run;
+    let c = i % C;
+    let run = p.tokens / M + 1u;
+    let first = i / C * run;
     var mean = 0.0;
     for (var b = 0u; b < p.batch; b++) {
         var sum = 0.0;
@@ -71,7 +72,7 @@ fn pool_tokens(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups
             // Mirrored, back and forth where there are fewer tokens than the pad.
             let around = j % (2u * p.tokens);
             let t = select(around, 2u * p.tokens - 1u - around, around >= p.tokens);
-            sum += x[(b * p.tokens + t) * p.channels + c];
+            sum += x[(b * p.tokens + t) * C + c];
         }
         mean += sum / f32(run);
     }

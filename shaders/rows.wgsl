@@ -2,9 +2,10 @@
 //
 // Bindings: x [.., C] f32; index [rows] u32 or factor [rows] f32 (scale: repeated every `period`
 // rows); output [rows, C] f32.
+// Constant C: a division by a known number is cheap everywhere, one by a parameter is not.
 // Grid: one invocation per element of the output, folded into two dimensions.
 
-struct Params { n: u32, channels: u32, period: u32 }
+struct Params { n: u32, period: u32 }
 var<immediate> p: Params;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -17,7 +18,7 @@ var<immediate> p: Params;
 fn take_rows(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
              @builtin(local_invocation_index) local: u32) {
     let i = (id.y * groups.x + id.x) * WG + local;
-    if i < p.n { y[i] = x[index[i / p.channels] * p.channels + i % p.channels]; }
+    if i < p.n { y[i] = x[index[i / C] * C + i % C]; }
 }
 
 // y[r] = factor[r mod period]·x[r]
@@ -25,5 +26,5 @@ fn take_rows(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: 
 fn scale_rows(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
               @builtin(local_invocation_index) local: u32) {
     let i = (id.y * groups.x + id.x) * WG + local;
-    if i < p.n { y[i] = factor[i / p.channels % p.period] * x[i]; }
+    if i < p.n { y[i] = factor[i / C % p.period] * x[i]; }
 }

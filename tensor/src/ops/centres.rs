@@ -42,7 +42,13 @@ pub fn nearest_centre(x: &Tensor, centres: &Tensor) -> Tensor<u32> {
     } else {
         (1, WG)
     };
-    let constants = &[("C", c as u32), ("R", r as u32), ("WG", wg as u32)];
+    let block = (1..=20).rev().find(|&b| c.is_multiple_of(b)).unwrap_or(1);
+    let constants = &[
+        ("C", c as u32),
+        ("CB", block as u32),
+        ("R", r as u32),
+        ("WG", wg as u32),
+    ];
     let kernel = Kernel {
         source: NEAREST,
         entry: "nearest_centre",
@@ -113,8 +119,13 @@ fn run(
     sizes: [usize; 4], // batch, tokens, centres, chunks
 ) {
     let [batch, tokens, centres, chunks] = sizes;
-    let params = [out.len(), batch, tokens, centres, out.channels(), chunks].map(|v| v as u32);
-    let constants = &[("WG", WG as u32), ("PARTS", PARTS as u32)];
+    let params = [out.len(), batch, tokens, chunks].map(|v| v as u32);
+    let constants = &[
+        ("WG", WG as u32),
+        ("C", out.channels() as u32),
+        ("M", centres as u32),
+        ("PARTS", PARTS as u32),
+    ];
     let kernel = Kernel {
         source: CENTRES,
         entry,

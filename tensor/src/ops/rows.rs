@@ -1,22 +1,29 @@
 //! Whole rows: taken by an index made on the device, or scaled each by its own factor.
 
 use crate::Tensor;
-use crate::tensor::dispatch_1d;
+use crate::device::Buffer;
+use crate::pipeline::Kernel;
+use crate::record::grid;
+use crate::tensor::WG;
 
 const SOURCE: &str = include_str!("../../../shaders/rows.wgsl");
+
+fn per_element(entry: &'static str, inputs: [&Buffer; 2], y: &Tensor, period: usize) {
+    let kernel = Kernel {
+        source: SOURCE,
+        entry,
+        constants: &[("WG", WG as u32), ("C", y.channels() as u32)],
+    };
+    let params = [y.len() as u32, period as u32];
+    let groups = grid(y.len().div_ceil(WG));
+    y.device()
+        .dispatch(&kernel, &inputs, &[y.buffer()], &params, groups);
+}
 
 /// `y[r] = x[index[r]]`: `x` [M, C], `index` [.., rows] below M → [.., rows, C].
 pub fn take_rows(x: &Tensor, index: &Tensor<u32>) -> Tensor {
     let y = Tensor::uninit(x.device(), &[index.shape(), &[x.channels()]].concat());
-    let params = [y.len(), x.channels(), 1].map(|v| v as u32);
-    dispatch_1d(
-        SOURCE,
-        "take_rows",
-        &[x.buffer(), index.buffer()],
-        &[y.buffer()],
-        &params,
-        y.len(),
-    );
+    per_element("take_rows", [x.buffer(), index.buffer()], &y, 1);
     y
 }
 
@@ -32,15 +39,6 @@ pub fn scale_rows(x: &Tensor, factor: &Tensor) -> Tensor {
         factor.shape()
     );
     let y = Tensor::uninit(x.device(), x.shape());
-    let params = [x.len(), x.channels(), period].map(|v| v as u32);
-    let inputs = [x.buffer(), factor.buffer()];
-    dispatch_1d(
-        SOURCE,
-        "scale_rows",
-        &inputs,
-        &[y.buffer()],
-        &params,
-        y.len(),
-    );
+    per_element("scale_rows", [x.buffer(), factor.buffer()], &y, period);
     y
 }

@@ -1,0 +1,215 @@
+//! Training: steady memory, no hidden waits, the same bits twice, and runs that go on.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use catanet::CATANet;
+use catanet::data::{Batch, Loader, LoaderOptions, Source};
+use catanet::train::{Run, TrainOptions, state_file, train, weights_file};
+use nn::Schedule;
+use tensor::Device;
+
+/// One device, and one test at a time: the tests count what the device does.
+fn device() -> (MutexGuard<'static, ()>, &'static Device) {
+    static DEVICE: OnceLock<Device> = OnceLock::new();
+    static ALONE: Mutex<()> = Mutex::new(());
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    (
+        alone,
+        DEVICE.get_or_init(|| Device::open(None).expect("tests need an adapter")),
+    )
+}
+
+/// A folder that is gone after the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .join("training")
+            .join(name);
+        let _ = std::fs::remove_dir_all(&path); // of an interrupted test
+        Folder(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn options(out: &Path, iterations: u64) -> TrainOptions {
+    TrainOptions {
+        scale: 2,
+        source: Source::DeadLeaves,
+        iterations,
+        batch: 1,
+        patch: 28,
+        schedule: Schedule::Cosine {
+            lr: 1e-3,
+            floor: 1e-5,
+            iterations: 6,
+        },
+        seed: 7,
+        out: out.to_path_buf(),
+        report_every: 1,
+        save_every: Duration::from_secs(3600),
+        notes: vec![],
+    }
+}
+
+fn fresh(device: &Device) -> Run {
+    Run::new(CATANet::new(device, 2, 7))
+}
+
+fn bytes(path: &Path) -> Vec<u8> {
+    std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+#[test]
+fn one_seed_gives_the_same_bytes_in_one_sitting_or_two() {
+    let (_alone, device) = device();
+    let [once, twice, resumed] = ["once", "twice", "resumed"].map(Folder::new);
+    for folder in [&once, &twice] {
+        train(device, &mut fresh(device), &options(&folder.0, 6), |_| {}).expect("training");
+    }
+    train(device, &mut fresh(device), &options(&resumed.0, 4), |_| {}).expect("first sitting");
+    let mut run = Run::resume(device, 2, &resumed.0).expect("saved by the first sitting");
+    assert_eq!(run.iteration(), 4);
+    train(device, &mut run, &options(&resumed.0, 6), |_| {}).expect("second sitting");
+    for file in [weights_file, state_file] {
+        assert!(
+            bytes(&file(&once.0)) == bytes(&file(&twice.0)),
+            "two runs differ"
+        );
+        assert!(
+            bytes(&file(&once.0)) == bytes(&file(&resumed.0)),
+            "the resumed run differs"
+        );
+    }
+}
+
+fn first_batch(patch: usize) -> Batch {
+    let options = LoaderOptions {
+        scale: 2,
+        patch,
+        batch: 1,
+        seed: 7,
+        workers: 1,
+        cache_bytes: LoaderOptions::CACHE_BYTES,
+    };
+    let mut loader = Loader::new(Source::DeadLeaves, options, 0).expect("generated scenes");
+    loader.next().expect("endless").expect("a batch")
+}
+
+/// Bytes of this process in memory, where the system tells.
+fn resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"))?;
+    Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? * 1024)
+}
+
+#[test]
+fn three_hundred_steps_hold_their_memory_and_wait_only_for_the_printed_loss() {
+    let (_alone, device) = device();
+    let batch = first_batch(28);
+    let mut run = fresh(device);
+    let mut losses = vec![];
+    let mut settled = None;
+    for step in 1..=300 {
+        let before = device.stats().read_backs;
+        let loss = run.step(device, &batch, 28, 1e-4);
+        assert_eq!(
+            device.stats().read_backs,
+            before,
+            "step {step} read something back"
+        );
+        if step % 50 == 0 {
+            losses.push(loss.item().expect("read-back"));
+        }
+        let stats = device.stats();
+        let pool = (stats.pool_bytes, stats.pool_buffers);
+        match step {
+            // The stored centres move from the second step on, which then is like all others.
+            2 => settled = Some(pool),
+            3.. => assert_eq!(Some(pool), settled, "the pool grew in step {step}"),
+            _ => {}
+        }
+        if step == 50 {
+            device.wait_idle().expect("the device works");
+        }
+        static AT_50: OnceLock<Option<u64>> = OnceLock::new();
+        if step >= 50
+            && let (Some(then), Some(now)) = (AT_50.get_or_init(resident), resident())
+        {
+            let grown = now.saturating_sub(*then);
+            assert!(
+                grown < 16 << 20,
+                "{grown} bytes more in memory after step {step}"
+            );
+        }
+    }
+    assert!(
+        losses.windows(2).all(|w| w[1] < w[0]),
+        "one batch is learnt: {losses:?}"
+    );
+}
+
+#[test]
+fn micro_batches_accumulate_gradients() {
+    let (_alone, device) = device();
+    let batch = first_batch(28);
+    let x = autograd::Var::constant(tensor::Tensor::new(device, &batch.lq, &[1, 28, 28, 3]));
+    let target = autograd::Var::constant(tensor::Tensor::new(device, &batch.gt, &[1, 56, 56, 3]));
+    let gradient = |net: &CATANet| {
+        nn::l1_loss(&net.forward(&x, catanet::Mode::Eval), &target).backward();
+        nn::parameters(net)[0]
+            .1
+            .grad()
+            .expect("a gradient")
+            .to_vec()
+            .expect("read-back")
+    };
+    let net = CATANet::new(device, 2, 7);
+    let (one, two) = (gradient(&net), gradient(&net));
+    for (one, two) in one.iter().zip(two) {
+        assert!(
+            (2.0 * one - two).abs() <= 1e-6 + 1e-5 * two.abs(),
+            "{one} then {two}"
+        );
+    }
+}
+
+#[test]
+fn a_crop_below_the_largest_window_is_refused_before_anything_is_written() {
+    let (_alone, device) = device();
+    let folder = Folder::new("small_patch");
+    let small = TrainOptions {
+        patch: 27,
+        ..options(&folder.0, 1)
+    };
+    let error = train(device, &mut fresh(device), &small, |_| {}).expect_err("27 is too small");
+    assert!(error.to_string().contains("27×27") && error.to_string().contains("--patch 28"));
+    assert!(!folder.0.exists());
+}
+
+#[test]
+fn resuming_where_nothing_was_saved_says_so() {
+    let (_alone, device) = device();
+    let folder = Folder::new("nothing_saved");
+    let error = Run::resume(device, 2, &folder.0)
+        .err()
+        .expect("there is no run");
+    assert!(error.to_string().contains("without --resume"), "{error}");
+}
+
+#[test]
+fn a_run_of_another_scale_is_not_resumed() {
+    let (_alone, device) = device();
+    let folder = Folder::new("other_scale");
+    train(device, &mut fresh(device), &options(&folder.0, 1), |_| {}).expect("one step");
+    let error = Run::resume(device, 3, &folder.0).err().expect("it is ×2");
+    assert!(error.to_string().contains("upconv.weight"), "{error}");
+}
