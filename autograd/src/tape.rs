@@ -202,7 +202,8 @@ impl Var {
     }
 }
 
-/// A `Var` can be read as its tensor.
+/// A `Var` can be read as its tensor: for shapes and read-backs. Beware that `tensor::ops` take it so
+/// too, and what they return is cut off from the tape; for a gradient use this crate's functions.
 impl Deref for Var {
     type Target = Tensor;
     fn deref(&self) -> &Tensor {

@@ -189,10 +189,7 @@ fn windows(device: &Device, height: usize, width: usize, size: usize) -> Windows
     let average: Vec<_> = (0..height * width).map(weight).collect();
     let rows = RowLists::new(device, &index, tops.len() * lefts.len(), height * width);
     Windows {
-        lists: Arc::new(AttentionLists {
-            queries: rows.clone(),
-            keys: rows,
-        }),
+        lists: Arc::new(AttentionLists::within(rows)),
         average: Tensor::new(device, &average, &[height * width]),
         residual: residual
             .iter()

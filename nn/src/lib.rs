@@ -12,7 +12,7 @@
 //! # fn main() -> Result<(), tensor::Error> {
 //! let device = Device::open(None)?;
 //! let layer = Linear::new(&device, 2, 1, true, &mut Rng::new(0));
-//! let options = AdamOptions { lr: 0.05, betas: (0.9, 0.99), eps: 1e-8, weight_decay: 0.0 };
+//! let options = AdamOptions { lr: 0.05, ..Default::default() };
 //! let mut adam = Adam::new(parameters(&layer), options);
 //! let x = Var::constant(Tensor::new(&device, &[0., 0., 0., 1., 1., 0., 1., 1.], &[4, 2]));
 //! let target = Var::constant(Tensor::new(&device, &[1., 3., 0., 2.], &[4, 1])); // 1 − x₀ + 2·x₁

@@ -34,7 +34,7 @@ pub enum Error {
     /// A tensor is larger than the adapter lets a kernel bind.
     #[error(
         "a tensor of shape {shape:?} takes {bytes} bytes, and adapter `{adapter}` binds at most \
-         {limit}; use a smaller image, crop or batch, or another adapter (--adapter)"
+         {limit}; use a smaller image, crop or batch, or another adapter (--adapter or CATANET_ADAPTER)"
     )]
     TooLarge {
         /// The tensor's shape.

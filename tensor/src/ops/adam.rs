@@ -18,6 +18,18 @@ pub struct AdamOptions {
     pub weight_decay: f64,
 }
 
+impl Default for AdamOptions {
+    /// PyTorch's defaults: lr 1e-3, betas (0.9, 0.999), eps 1e-8, no weight decay.
+    fn default() -> Self {
+        AdamOptions {
+            lr: 1e-3,
+            betas: (0.9, 0.999),
+            eps: 1e-8,
+            weight_decay: 0.0,
+        }
+    }
+}
+
 /// Updates parameter `w` and moments `m`, `v` in place by gradient `g`, all of one shape.
 /// `step` counts from 1.
 #[track_caller]

@@ -19,6 +19,16 @@ pub struct AttentionLists {
     pub keys: RowLists,
 }
 
+impl AttentionLists {
+    /// Every row of a group attends to all rows of its group.
+    pub fn within(rows: RowLists) -> Self {
+        AttentionLists {
+            queries: rows.clone(),
+            keys: rows,
+        }
+    }
+}
+
 /// The sizes of one attention, checked.
 struct Sizes {
     batch: usize,
