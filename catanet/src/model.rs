@@ -398,26 +398,13 @@ impl CATANet {
         }
         let [h, w, ph, pw] = size;
         let s = self.scale;
-        let pad: Vec<_> = (0..ph * pw)
-            .map(|i| (reflect(i / pw, h) * w + reflect(i % pw, w)) as u32)
-            .collect();
-        let crop: Vec<_> = (0..h * s * w * s)
-            .map(|i| (i / (w * s) * (pw * s) + i % (w * s)) as u32)
-            .collect();
         let frame = Arc::new(Frame {
-            pad: RowLists::new(device, &pad, 1, h * w),
-            crop: RowLists::new(device, &crop, 1, ph * s * pw * s),
+            pad: RowLists::reflect_pad(device, [h, w], [ph, pw]),
+            crop: RowLists::crop(device, [ph * s, pw * s], [h * s, w * s]),
         });
         *last = Some((size, frame.clone()));
         frame
     }
-}
-
-/// Position `i` of an endless axis reflected into 0..n without repeating the edge.
-fn reflect(i: usize, n: usize) -> usize {
-    let period = (2 * (n - 1)).max(1);
-    let around = i % period;
-    if around < n { around } else { period - around }
 }
 
 impl Module for CATANet {

@@ -72,6 +72,12 @@ impl Device {
             // The first reason is the cause; later ones follow from it.
             let _ = report.set(format!("{message} ({reason:?})"));
         });
+        let report = lost.clone();
+        raw.on_uncaptured_error(Arc::new(move |error| match error {
+            // Met where no tensor can carry it (submitting, compiling): the next read-back tells.
+            wgpu::Error::OutOfMemory { .. } => drop(report.set("out of memory".to_owned())),
+            other => panic!("{other}"), // a bug of this crate's
+        }));
         let checked = std::env::var("CATANET_CHECKED").is_ok_and(|v| v == "1");
         Ok(Device(Arc::new(Inner {
             pipelines: Mutex::new(Pipelines::new(checked)),
@@ -146,7 +152,7 @@ impl Device {
                 adapter,
             })
         } else {
-            self.alloc_raw(shape, size_class(bytes).min(limit / 4 * 4))
+            self.alloc_raw(size_class(bytes).min(limit / 4 * 4))
         };
         let failed = OnceLock::new();
         let raw = raw.map_err(|e| failed.set(Arc::new(e))).ok();
@@ -158,31 +164,37 @@ impl Device {
         }
     }
 
-    fn alloc_raw(&self, shape: &[usize], class: u64) -> Result<wgpu::Buffer> {
+    fn alloc_raw(&self, class: u64) -> Result<wgpu::Buffer> {
         if let Some(buffer) = lock(&self.0.pool).take(class) {
             return Ok(buffer);
         }
+        let buffer = self.create(class).or_else(|| {
+            self.trim(); // free buffers of other sizes may hold what is missing
+            self.flush(); // and so may recorded work
+            self.create(class)
+        });
+        let Some(buffer) = buffer else {
+            let adapter = self.name().to_owned();
+            return Err(Error::OutOfMemory { bytes: class, adapter });
+        };
+        let mut pool = lock(&self.0.pool);
+        pool.allocated_bytes += class;
+        pool.allocated_buffers += 1;
+        Ok(buffer)
+    }
+
+    /// A new buffer; None where there is no memory for it.
+    fn create(&self, size: u64) -> Option<wgpu::Buffer> {
         let scope = self.0.raw.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let buffer = self.0.raw.create_buffer(&wgpu::BufferDescriptor {
             label: None,
-            size: class,
+            size,
             usage: wgpu::BufferUsages::STORAGE
                 | wgpu::BufferUsages::COPY_SRC
                 | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
-        if pollster::block_on(scope.pop()).is_some() {
-            let (shape, adapter) = (shape.to_vec(), self.name().to_owned());
-            return Err(Error::OutOfMemory {
-                shape,
-                bytes: class,
-                adapter,
-            });
-        }
-        let mut pool = lock(&self.0.pool);
-        pool.allocated_bytes += class;
-        pool.allocated_buffers += 1;
-        Ok(buffer)
+        pollster::block_on(scope.pop()).is_none().then_some(buffer)
     }
 }
 

@@ -48,12 +48,10 @@ pub enum Error {
     },
     /// The device has no memory left.
     #[error(
-        "out of memory on adapter `{adapter}` while allocating {bytes} bytes for a tensor of \
-         shape {shape:?}; use a smaller image, crop or batch, or close other programs"
+        "out of memory on adapter `{adapter}` while allocating {bytes} bytes; use a smaller image, \
+         crop or batch, or close other programs"
     )]
     OutOfMemory {
-        /// The tensor's shape.
-        shape: Vec<usize>,
         /// Its size.
         bytes: u64,
         /// The adapter's name.

@@ -83,7 +83,7 @@ fn compile(
     };
     // SAFETY: the sources are this crate's own. Their loops end, and every index is below the
     // length of what it indexes, for the shapes that the dispatching functions let through; the
-    // tests run them with the checks on as well and must give the same bits.
+    // tests run them with the checks on as well, and must pass.
     let module = unsafe { device.create_shader_module_trusted(descriptor, checks) };
 
     let entries: Vec<_> = (0..inputs + outputs)

@@ -149,10 +149,10 @@ impl Device {
 
     /// Copies one buffer's content into another of the same size.
     pub(crate) fn copy(&self, from: &Buffer, to: &Buffer) {
-        let (Some(source), Some(target)) = (&from.raw, &to.raw) else {
-            if let Some(cause) = from.failure() {
-                to.fail(cause);
-            }
+        if let Some(cause) = from.failure() {
+            to.fail(cause);
+        }
+        let (Some(source), Some(target), None) = (&from.raw, &to.raw, to.failure()) else {
             return;
         };
         let mut recorder = lock(&self.0.recorder);
@@ -172,12 +172,17 @@ impl Device {
             (_, Some(cause)) => return Err(Error::clone(cause)),
             (None, None) => unreachable!("a buffer without memory carries its failure"),
         };
+        let scope = self.0.raw.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let staging = self.0.raw.create_buffer(&wgpu::BufferDescriptor {
             label: Some("read-back"),
             size: buffer.bytes,
             usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
+        if pollster::block_on(scope.pop()).is_some() {
+            let (bytes, adapter) = (buffer.bytes, self.name().to_owned());
+            return Err(Error::OutOfMemory { bytes, adapter });
+        }
         {
             let mut recorder = lock(&self.0.recorder);
             let recorder = &mut *recorder;

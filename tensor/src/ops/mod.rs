@@ -14,6 +14,7 @@ mod gather;
 mod image;
 mod layer_norm;
 mod linear;
+mod rearrange;
 mod reduce;
 mod rows;
 mod unit;
