@@ -29,7 +29,10 @@ fn main() -> ExitCode {
 fn convert(cli: &Cli) -> Result<()> {
     let weights = load(&cli.input)?;
     let pth = cli.output.extension().is_some_and(|e| e == "pth");
-    ensure!(!(pth && cli.f16), "--f16 is for safetensors; leave it out, or name another output");
+    ensure!(
+        !(pth && cli.f16),
+        "--f16 is for safetensors; leave it out, or name another output"
+    );
     match (pth, cli.f16) {
         (true, _) => save_pth(&cli.output, &weights)?,
         (false, true) => save_safetensors(&cli.output, &weights, Precision::F16)?,

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use catanet::data::benchmark::{BenchmarkSet, dead_leaves_set, find_sets, select_sets};
 use catanet::evaluate::{EvaluateOptions, ImageScore, enlarge, evaluate};
 use catanet::image::Image;
@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tensor::Device;
 
 use crate::args::AdapterArgs;
-use crate::report::Report;
+use crate::report::{Report, check_writable};
 use crate::weights::NetworkArgs;
 
 /// Scores CATANet: PSNR and SSIM on Y, beside bicubic interpolation and the paper.
@@ -58,14 +58,7 @@ pub fn run(cli: &Cli) -> Result<()> {
 /// As [`run`].
 pub fn run_on(device: &Device, cli: &Cli) -> Result<()> {
     if let Some(json) = &cli.json {
-        // Rather now than after the last set.
-        let folder = json.parent().filter(|p| !p.as_os_str().is_empty());
-        ensure!(
-            folder.is_none_or(Path::is_dir) && !json.is_dir(),
-            "cannot write {}: its folder does not exist, or it is a folder itself; name a file \
-             in a folder that exists",
-            json.display()
-        );
+        check_writable(json)?; // rather now than after the last set
     }
     let sets = match &cli.data {
         Some(folder) => find_sets(folder)?,

@@ -2,13 +2,14 @@
 
 use std::fmt::Write;
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
+use std::{fs, io};
 
 use anyhow::{Context, Result};
-use catanet::CATANet;
 use catanet::evaluate::SetScore;
 use catanet::metrics::Quality;
 use catanet::multi_adds::{MultiAdds, parameters};
+use catanet::{CATANet, Error};
 use nn::checkpoint::write_atomically;
 use serde::Serialize;
 use tensor::Device;
@@ -121,14 +122,33 @@ impl Report {
     /// The file cannot be written.
     pub fn save_json(&self, path: &Path) -> Result<()> {
         let json = serde_json::to_vec_pretty(&Json::from(self)).context("results as JSON")?;
-        write_atomically(path, &json).map_err(|e| {
-            anyhow::anyhow!(
-                "cannot write {}: {e}; check that its folder exists, may be written to and has \
-                 space left",
-                path.display()
-            )
-        })
+        write_atomically(path, &json).map_err(|source| unwritable(path, source))
     }
+}
+
+/// Whether a file can be written to `path`, tried out beside it: to know before hours of work.
+///
+/// # Errors
+/// It cannot, since its folder does not exist, say; or `path` is a folder.
+pub fn check_writable(path: &Path) -> Result<()> {
+    let trial = || {
+        if path.is_dir() {
+            return Err(io::Error::from(io::ErrorKind::IsADirectory));
+        }
+        let name = path
+            .file_name()
+            .ok_or_else(|| io::Error::other("the path names no file"))?;
+        let name = format!(".{}.{}.tmp", name.to_string_lossy(), process::id());
+        let beside = path.with_file_name(name);
+        fs::File::create(&beside)?;
+        fs::remove_file(&beside)
+    };
+    trial().map_err(|source| unwritable(path, source))
+}
+
+fn unwritable(path: &Path, source: io::Error) -> anyhow::Error {
+    let path = path.to_owned();
+    Error::UnwritableFile { path, source }.into()
 }
 
 fn count(images: usize) -> String {
@@ -167,10 +187,23 @@ pub fn exit(result: Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            eprintln!("error: {}", one_line(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// The error and its causes, without those that it quotes already.
+fn one_line(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
 #[derive(Serialize)]
@@ -256,6 +289,17 @@ mod tests {
         assert_eq!(printed("bsd100", 3, true), printed("B100", 3, true));
         assert_eq!(printed("Set5", 1, false), None);
         assert_eq!(printed("DeadLeaves", 2, false), None);
+    }
+
+    #[test]
+    fn an_error_is_told_in_one_line_with_each_cause_once() {
+        let refused = || io::Error::other("the disk\nis full");
+        let plain = anyhow::Error::from(refused()).context("cannot save");
+        assert_eq!(one_line(&plain), "cannot save: the disk is full");
+        let quoted = unwritable(Path::new("a.json"), refused()).context("after ×2");
+        let line = one_line(&quoted);
+        assert!(line.starts_with("after ×2: cannot write a.json: the disk is full; "));
+        assert_eq!(line.matches("full").count(), 1, "{line}");
     }
 
     #[test]

@@ -7,12 +7,13 @@ use std::time::Instant;
 
 use anyhow::{Result, bail, ensure};
 use catanet::Error;
-use catanet::evaluate::{check_size, enlarge};
+use catanet::evaluate::{check_size, enlarge_named};
 use catanet::image::Image;
 use clap::Parser;
 use tensor::Device;
 
 use crate::args::AdapterArgs;
+use crate::report::check_writable;
 use crate::weights::NetworkArgs;
 
 /// Enlarges images (PNG, JPEG, WebP, BMP, TIFF) with CATANet, and writes PNGs.
@@ -55,13 +56,12 @@ pub fn run_on(device: &Device, cli: &Cli) -> Result<()> {
     let (net, origin) = cli.network.open(device)?;
     let scale = net.scale();
     let outputs = outputs(cli, scale)?;
-    let at = |input: &Path| {
-        let name = input.display().to_string();
-        move |source| Error::NotEnlarged { name, source }
-    };
     for input in &cli.input {
         let (width, height) = Image::size_on_disk(input)?;
-        check_size(device, scale, height, width).map_err(at(input))?;
+        check_size(device, scale, height, width).map_err(|source| {
+            let name = input.display().to_string();
+            Error::NotEnlarged { name, source }
+        })?;
     }
     if let Some(folder) = &cli.save {
         fs::create_dir_all(folder).map_err(|source| Error::UnwritableFile {
@@ -69,16 +69,19 @@ pub fn run_on(device: &Device, cli: &Cli) -> Result<()> {
             source,
         })?;
     }
+    for output in &outputs {
+        check_writable(output)?;
+    }
     println!("weights: {origin}\nadapter: {}", device.name());
     for (input, output) in cli.input.iter().zip(&outputs) {
         let image = Image::load(input)?;
         device.trim(); // the next image may have another size
         let start = Instant::now();
-        let pixels = enlarge(&net, device, &image, cli.network.self_ensemble).map_err(at(input))?;
+        let (from, to) = (input.display().to_string(), output.display());
+        let pixels = enlarge_named(&net, device, &image, cli.network.self_ensemble, &from)?;
         let seconds = start.elapsed().as_secs_f64();
         let (width, height) = (image.width * scale, image.height * scale);
         Image::from_f32(&pixels, width, height).save_png(output)?;
-        let (from, to) = (input.display(), output.display());
         println!("{from} -> {to}  {width}×{height}  {seconds:.2} s");
     }
     Ok(())

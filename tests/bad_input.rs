@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
 
 use catanet::CATANet;
 use catanet::data::dead_leaves::scene;
@@ -23,15 +22,16 @@ fn device() -> &'static Device {
     DEVICE.get_or_init(|| Device::open(None).expect("tests need an adapter"))
 }
 
-/// A folder of this test's own, empty.
+/// A folder of this test's own, empty. Also leaves the source tree, whose ./experiments and
+/// ./datasets may hold anything.
 fn folder(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join("bad_input")
-        .join(name);
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bad_input");
+    let folder = root.join(name);
     if folder.exists() {
         fs::remove_dir_all(&folder).expect("cleared");
     }
     fs::create_dir_all(&folder).expect("made");
+    std::env::set_current_dir(root).expect("a folder");
     folder
 }
 
@@ -107,6 +107,10 @@ fn upscale_fails(root: &Path, arguments: &[&str], words: &[&str]) {
         root.display()
     );
 }
+
+/// A PNG whose header claims 200000×200000 pixels.
+const ABSURD: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\
+    \0\x03\r@\0\x03\r@\x08\x02\0\0\0vY\x1f]\0\0\0\0IDAT5\xaf\x06\x1e";
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("an UTF-8 path")
@@ -228,16 +232,25 @@ fn files_and_folders_that_are_not_there_are_named() {
     eval_fails(&root, &["--data", text(&gone)], &[text(&gone)]);
     eval_fails(&root, &["--data", text(&root)], &[text(&root), "HR"]);
     eval_fails(&root, &["--set", "Set6"], &["Set6", "DeadLeaves"]);
-    eval_fails(
-        &root,
-        &["--json", text(&gone.join("results.json"))],
-        &[text(&gone)],
-    );
     upscale_fails(
         &root,
         &[text(&gone), "--weights", text(&weights)],
         &[text(&gone)],
     );
+    let image = root.join("a.png");
+    scene(1, 0, 40, 40).save_png(&image).expect("written");
+    for place in [gone.join("a.png"), root.join("a.png/b.png"), root.clone()] {
+        let arguments = [
+            text(&image),
+            "--weights",
+            text(&weights),
+            "-o",
+            text(&place),
+        ];
+        upscale_fails(&root, &arguments, &["cannot write", text(&place)]);
+        let arguments = ["--weights", text(&weights), "--json", text(&place)];
+        eval_fails(&root, &arguments, &["cannot write", text(&place)]);
+    }
     // ×1 has no upsampler to ship.
     eval_fails(&root, &["--scale", "1"], &["×1", "--weights"]);
 }
@@ -246,14 +259,15 @@ fn files_and_folders_that_are_not_there_are_named() {
 fn broken_images_are_named_and_none_is_written() {
     let root = folder("images");
     let [weights, _] = good_weights(&root);
-    let [good, empty, cut, text_file] =
-        ["good.png", "empty.png", "cut.png", "text.png"].map(|name| root.join(name));
+    let [good, empty, cut, text_file, absurd] =
+        ["good.png", "empty.png", "cut.png", "text.png", "absurd.png"].map(|name| root.join(name));
     scene(1, 0, 40, 40).save_png(&good).expect("written");
     fs::write(&empty, []).expect("written");
     fs::write(&text_file, "not an image").expect("written");
+    fs::write(&absurd, ABSURD).expect("written");
     let bytes = fs::read(&good).expect("readable");
     fs::write(&cut, &bytes[..bytes.len() / 2]).expect("written");
-    for bad in [&empty, &text_file] {
+    for bad in [&empty, &text_file, &absurd] {
         let inputs = [text(&good), text(bad), "--weights", text(&weights)];
         upscale_fails(&root, &inputs, &[text(bad)]); // the good one is not begun with
     }
@@ -268,13 +282,35 @@ fn broken_images_are_named_and_none_is_written() {
     let sets = root.join("sets");
     let arguments = ["--data", text(&sets), "--weights", text(&weights)];
     eval_fails(&root, &arguments, &["no images", text(&hr)]);
-    for bad in [&empty, &text_file, &cut] {
+    for bad in [&empty, &text_file, &cut, &absurd] {
         let path = hr.join("bad.png");
         fs::copy(bad, &path).expect("copied");
         let json = root.join("results.json");
         let arguments = [&arguments[..], &["--json", text(&json)]].concat();
         eval_fails(&root, &arguments, &[text(&path)]);
     }
+}
+
+#[test]
+fn weights_that_give_nan_make_neither_images_nor_figures() {
+    let root = folder("nan");
+    let mut state = state_dict(&CATANet::new(device(), 2, 7)).expect("read");
+    let bias = state.arrays.get_mut("last_conv.bias").expect("there");
+    bias.data = Data::F32(vec![0.0, f32::NAN, 0.0]);
+    let [weights, image] = ["nan.safetensors", "sets/One/HR/a.png"].map(|name| root.join(name));
+    save_safetensors(&weights, &state, Precision::F32).expect("written");
+    let [sets, json] = ["sets", "results.json"].map(|name| root.join(name));
+    fs::create_dir_all(sets.join("One/HR")).expect("made");
+    scene(1, 0, 40, 40).save_png(&image).expect("written");
+    let weights = ["--weights", text(&weights)];
+    let arguments = [&[text(&image)], &weights[..]].concat();
+    upscale_fails(&root, &arguments, &[text(&image), "NaN", "--weights"]);
+    let arguments = [
+        &weights[..],
+        &["--data", text(&sets), "--json", text(&json)],
+    ]
+    .concat();
+    eval_fails(&root, &arguments, &["One/a", "NaN", "--weights"]);
 }
 
 #[test]
@@ -322,10 +358,9 @@ fn an_image_beyond_the_adapters_limit_is_refused_at_once() {
     // ×4 needs 2560 bytes a pixel in its largest tensor.
     let side = ((device.max_tensor_bytes() / 2560) as f64).sqrt() as usize + 1;
     let image = Image::new(side, side, vec![128; side * side * 3]);
-    let (start, before) = (Instant::now(), device.stats());
+    let before = device.stats();
     let error = enlarge(&net, &device, &image, true).expect_err("too large");
     assert_says(error, &["smaller image", device.name(), "binds at most"]);
-    assert!(start.elapsed() < Duration::from_secs(1));
     assert_eq!(device.stats(), before, "nothing was allocated or run");
 
     let [path, weights] = ["large.png", "x4.safetensors"].map(|name| root.join(name));

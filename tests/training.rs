@@ -183,6 +183,25 @@ fn micro_batches_accumulate_gradients() {
 }
 
 #[test]
+fn a_run_is_saved_by_time_between_two_reports() {
+    let (_alone, device) = device();
+    let folder = Folder::new("by_time");
+    let options = TrainOptions {
+        report_every: 2,
+        save_every: Duration::ZERO,
+        ..options(&folder.0, 3)
+    };
+    let mut found = vec![];
+    train(device, &mut fresh(device), &options, |report| {
+        // The report comes before the save of the same step.
+        let saved = Run::resume(device, 2, &folder.0).expect("saved");
+        found.push((report.iteration, saved.iteration()));
+    })
+    .expect("training");
+    assert_eq!(found, [(2, 1), (3, 2)]);
+}
+
+#[test]
 fn a_crop_below_the_largest_window_is_refused_before_anything_is_written() {
     let (_alone, device) = device();
     let folder = Folder::new("small_patch");

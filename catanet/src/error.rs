@@ -106,15 +106,49 @@ pub enum Error {
         /// The least side.
         needed: usize,
     },
+    /// A training step too large for the adapter.
+    #[error("a step of {batch} crops of {patch}×{patch} is too large; {advice}: {source}")]
+    LargeStep {
+        /// Crops asked for.
+        batch: usize,
+        /// Their side.
+        patch: usize,
+        /// What would fit.
+        advice: String,
+        /// The largest tensor, and what the adapter binds.
+        source: tensor::Error,
+    },
+    /// A training run that gets no more batches.
+    #[error(
+        "training images ended after {iteration} of {iterations} iterations; go on from the last saved state with --resume"
+    )]
+    LoaderEnded {
+        /// Steps done.
+        iteration: u64,
+        /// Steps wanted.
+        iterations: u64,
+    },
     /// Training that went astray.
     #[error(
-        "the loss is no longer a number after {iteration} iterations (learning rate {lr:.1e}); go on from the last saved state with --resume and a smaller --lr"
+        "training went astray: the numbers are no longer finite after {iteration} iterations (learning rate {lr:.1e}); {advice}"
     )]
     Diverged {
         /// Steps done.
         iteration: u64,
         /// The rate of the last.
         lr: f64,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// An earlier run that could not make room.
+    #[error("cannot keep the earlier run, moving {} to {}: {source}; name another folder with --out", from.display(), to.display())]
+    NotSetAside {
+        /// Its place.
+        from: PathBuf,
+        /// Where it was to be kept.
+        to: PathBuf,
+        /// What the file system said.
+        source: io::Error,
     },
     /// Weights of another network than CATANet, or incomplete ones.
     #[error("{}: {source}; name a file of CATANet weights", path.display())]

@@ -46,6 +46,31 @@ pub fn enlarge(
     Ok(mean)
 }
 
+/// [`enlarge`] for an output that is to be kept: errors tell the image's `name`, and an output that is no
+/// picture is one.
+///
+/// # Errors
+/// As [`enlarge`], or the output holds NaN or infinity.
+pub fn enlarge_named(
+    net: &CATANet,
+    device: &Device,
+    image: &Image,
+    self_ensemble: bool,
+    name: &str,
+) -> Result<Vec<f32>> {
+    let output = enlarge(net, device, image, self_ensemble).map_err(|source| {
+        let name = name.to_owned();
+        Error::NotEnlarged { name, source }
+    })?;
+    if !output.iter().all(|v| v.is_finite()) {
+        // As 8 bits, or in a mean, it would pass for a result.
+        return Err(Error::Network(nn::Error::Mismatch(format!(
+            "its output for {name} is NaN or infinite; name other weights with --weights"
+        ))));
+    }
+    Ok(output)
+}
+
 /// Whether an image of this size can be enlarged on `device`: whether the network's largest tensor
 /// fits what the adapter binds.
 ///
@@ -133,8 +158,8 @@ pub struct EvaluateOptions<'a> {
 /// Enlarges and scores every image of `set`, calling `observe` after each.
 ///
 /// # Errors
-/// An image that cannot be read, is too large for the adapter or cannot be saved; a device that
-/// failed.
+/// An image that cannot be read, is too large for the adapter or cannot be saved; an output that is
+/// NaN or infinite; a device that failed.
 pub fn evaluate(
     net: &CATANet,
     device: &Device,
@@ -159,12 +184,8 @@ pub fn evaluate(
         }
         device.wait_idle().map_err(nn::Error::from)?;
         let start = Instant::now();
-        let output = enlarge(net, device, &lr, options.self_ensemble).map_err(|source| {
-            Error::NotEnlarged {
-                name: format!("{}/{name}", set.name),
-                source,
-            }
-        })?;
+        let full_name = format!("{}/{name}", set.name);
+        let output = enlarge_named(net, device, &lr, options.self_ensemble, &full_name)?;
         let seconds = start.elapsed().as_secs_f64();
         if let Some(folder) = &folder {
             let image = Image::from_f32(&output, hr.width, hr.height);

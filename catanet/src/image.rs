@@ -1,6 +1,5 @@
 //! 8-bit RGB images: reading, writing, cropping, and the eight symmetries of the square.
 
-use std::fs;
 use std::io::{self, Cursor};
 use std::path::Path;
 
@@ -8,6 +7,7 @@ use ::image::metadata::Orientation;
 use ::image::{
     DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, ImageError, ImageReader,
 };
+use nn::checkpoint::write_atomically;
 
 use crate::error::{Error, Result};
 
@@ -88,7 +88,7 @@ impl Image {
     pub fn save_png(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         self.encode_png()
-            .and_then(|png| replace_file(path, &png))
+            .and_then(|png| write_atomically(path, &png))
             .map_err(|source| Error::UnwritableFile {
                 path: path.to_owned(),
                 source,
@@ -166,33 +166,27 @@ impl Image {
     }
 }
 
+/// The most that an image may take decoded: 19,000×19,000 pixels of 8-bit RGB are about it.
+const MAX_DECODED_BYTES: u64 = 1 << 30;
+
 fn decode(path: &Path) -> std::result::Result<DynamicImage, ImageError> {
     let mut decoder = ImageReader::open(path)?
         .with_guessed_format()?
         .into_decoder()?;
+    // A header may claim any size, and an allocation that fails ends the process.
+    let bytes = decoder.total_bytes();
+    if bytes > MAX_DECODED_BYTES {
+        let (width, height) = decoder.dimensions();
+        return Err(ImageError::IoError(io::Error::other(format!(
+            "its header claims {width}×{height} pixels, {bytes} bytes decoded, and at most \
+             {MAX_DECODED_BYTES} are read"
+        ))));
+    }
     // A broken EXIF block is no reason to refuse the pixels.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut image = DynamicImage::from_decoder(decoder)?;
     image.apply_orientation(orientation);
     Ok(image)
-}
-
-/// Writes `bytes` to a temporary name in the folder of `path` and renames it to `path`.
-fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let name = path
-        .file_name()
-        .ok_or_else(|| io::Error::other("the path has no file name"))?;
-    let beside = path.with_file_name(format!(
-        ".{}.{}.tmp",
-        name.to_string_lossy(),
-        std::process::id()
-    ));
-    let written = fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, path));
-    if written.is_err() {
-        // The first error is the one to report; the temporary file may not even exist.
-        let _ = fs::remove_file(&beside);
-    }
-    written
 }
 
 /// One of the eight symmetries of the square: flips first, then the transpose.

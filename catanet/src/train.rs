@@ -2,19 +2,23 @@
 //!
 //! A run leaves two files in its folder, under BasicSR's names: `models/net_g_latest.safetensors`,
 //! the weights, and `training_states/latest.safetensors`, weights and optimiser together, which
-//! [`train`] goes on from to the bit. Both are replaced whole, never half-written.
+//! [`train`] goes on from to the bit, with the options it was made by. Both are replaced whole,
+//! never half-written, and never over another run: one found in the folder is moved aside at the
+//! new one's first save, and until then nothing there is touched.
 
+use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use autograd::Var;
-use nn::checkpoint::{Precision, StateDict, load, save_safetensors};
+use nn::checkpoint::{Data, Precision, StateDict, load, save_safetensors};
 use nn::{Adam, AdamOptions, Schedule, l1_loss, load_state_dict, parameters, state_dict};
 use tensor::{Device, Tensor};
 
 use crate::data::{Batch, Loader, LoaderOptions, Source};
 use crate::error::{Error, Result};
-use crate::model::{CATANet, MIN_SIDE, Mode};
+use crate::model::{CATANet, DIM, MIN_SIDE, MLP_DIM, Mode, WINDOWS};
 
 /// Everything that a run follows from.
 #[derive(Debug, Clone)]
@@ -35,12 +39,37 @@ pub struct TrainOptions {
     pub seed: u64,
     /// The run's folder.
     pub out: PathBuf,
-    /// Steps between two reports; only then is the loss read back.
+    /// Steps between two reports; only then, and to save, is anything read back.
     pub report_every: u64,
-    /// How often the run is saved; it is at its end in any case.
+    /// How often the run is saved, after whichever step; it is at its end in any case.
     pub save_every: Duration,
     /// Notes that travel with the weights (what they were trained on, say).
     pub notes: Vec<(String, String)>,
+}
+
+impl TrainOptions {
+    /// What is kept with the state, for [`Run::stored`].
+    fn to_store(&self) -> BTreeMap<String, String> {
+        let (schedule, lr) = match self.schedule {
+            Schedule::MultiStep { lr, .. } => ("milestones", lr),
+            Schedule::Cosine { lr, .. } => ("cosine", lr),
+        };
+        let data = match self.source {
+            Source::Photos(_) => "photographs",
+            Source::DeadLeaves => "generated scenes",
+        };
+        let pairs = [
+            ("scale", self.scale.to_string()),
+            ("iterations", self.iterations.to_string()),
+            ("batch", self.batch.to_string()),
+            ("patch", self.patch.to_string()),
+            ("schedule", schedule.to_owned()),
+            ("lr", lr.to_string()),
+            ("seed", self.seed.to_string()),
+            ("data", data.to_owned()),
+        ];
+        pairs.map(|(key, value)| (key.to_owned(), value)).into()
+    }
 }
 
 /// How far a run is.
@@ -62,6 +91,8 @@ pub struct Run {
     pub net: CATANet,
     adam: Adam,
     iteration: u64,
+    stored: BTreeMap<String, String>,
+    home: Option<PathBuf>, // the folder whose files are this run's own
 }
 
 /// The file in a run's folder that it goes on from.
@@ -87,6 +118,8 @@ impl Run {
             adam: Adam::new(parameters(&net), options),
             net,
             iteration: 0,
+            stored: BTreeMap::new(),
+            home: None,
         }
     }
 
@@ -116,7 +149,16 @@ impl Run {
         load_state_dict(&run.net, &weights, |_| true).map_err(at)?;
         run.adam.load_state_dict(&optimiser).map_err(at)?;
         run.iteration = run.adam.steps();
+        run.stored = file.metadata;
+        run.home = Some(out.to_path_buf());
         Ok(run)
+    }
+
+    /// An option that the run was last saved with: `scale`, `iterations`, `batch`, `patch`,
+    /// `schedule` ("milestones" or "cosine"), `lr`, `seed` or `data` ("photographs" or "generated
+    /// scenes"). None in a run that is new.
+    pub fn stored(&self, option: &str) -> Option<&str> {
+        self.stored.get(option).map(String::as_str)
     }
 
     /// Steps done.
@@ -140,44 +182,154 @@ impl Run {
         loss
     }
 
-    /// Writes the run into the folder `out`, the weights last.
+    /// Writes the run into the folder of `options`, the weights last. Another run's files there
+    /// are moved to [`archive`] first.
     ///
     /// # Errors
-    /// The device failed, or a file cannot be written.
-    pub fn save(&self, options: &TrainOptions) -> Result<()> {
+    /// The device failed, a number is no longer finite (then nothing is written or moved), or a
+    /// file cannot be written.
+    pub fn save(&mut self, options: &TrainOptions) -> Result<()> {
         let mut weights = state_dict(&self.net)?;
         weights.metadata = options.notes.iter().cloned().collect();
-        weights
-            .metadata
-            .insert("scale".to_owned(), self.net.scale().to_string());
-        weights
-            .metadata
-            .insert("iterations".to_owned(), self.iteration.to_string());
-        weights
-            .metadata
-            .insert("seed".to_owned(), options.seed.to_string());
+        let notes = [
+            ("scale", self.net.scale().to_string()),
+            ("iterations", self.iteration.to_string()),
+            ("seed", options.seed.to_string()),
+        ];
+        let notes = notes.map(|(key, value)| (key.to_owned(), value));
+        weights.metadata.extend(notes);
         let mut state = self.adam.state_dict().map_err(nn::Error::from)?;
+        state.metadata.extend(options.to_store());
         let named = weights
             .arrays
             .iter()
             .map(|(name, array)| (format!("net.{name}"), array.clone()));
         state.arrays.extend(named);
+        let finite = |data: &Data| match data {
+            Data::F32(values) => values.iter().all(|v| v.is_finite()),
+            _ => true,
+        };
+        if !state.arrays.values().all(|array| finite(&array.data)) {
+            return Err(self.diverged(options));
+        }
+        if self.home.as_ref() != Some(&options.out) {
+            set_aside(&options.out)?;
+            self.home = Some(options.out.clone());
+        }
         for (path, dict) in [
             (state_file(&options.out), &state),
             (weights_file(&options.out), &weights),
         ] {
-            create_parent(&path)?;
+            create_folder(path.parent().unwrap_or(Path::new(".")))?;
             save_safetensors(&path, dict, Precision::F32).map_err(nn::Error::from)?;
         }
         Ok(())
     }
+
+    fn diverged(&self, options: &TrainOptions) -> Error {
+        Error::Diverged {
+            iteration: self.iteration,
+            lr: options.schedule.lr(self.iteration.saturating_sub(1)),
+            advice: match self.home {
+                Some(_) => "go on from the last saved state with --resume and a smaller --lr",
+                None => "nothing was saved yet; start again with a smaller --lr",
+            },
+        }
+    }
 }
 
-fn create_parent(path: &Path) -> Result<()> {
-    let parent = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(parent).map_err(|source| Error::UnwritableFile {
-        path: parent.to_path_buf(),
+fn create_folder(path: &Path) -> Result<()> {
+    std::fs::create_dir_all(path).map_err(|source| Error::UnwritableFile {
+        path: path.to_path_buf(),
         source,
+    })
+}
+
+/// What a run's folder holds of it.
+const PARTS: [&str; 2] = ["models", "training_states"];
+
+/// Where the run that is in the folder `out` is moved to when another is saved there; None if
+/// there is no run.
+pub fn archive(out: &Path) -> Option<PathBuf> {
+    // Inside: that is the same disk, and works for `.` too.
+    let mut free = (1..).map(|i| out.join(format!("archived_{i}")));
+    match PARTS.iter().any(|part| out.join(part).exists()) {
+        true => free.find(|path| !path.exists()),
+        false => None,
+    }
+}
+
+fn set_aside(out: &Path) -> Result<()> {
+    let Some(kept) = archive(out) else {
+        return Ok(());
+    };
+    create_folder(&kept)?;
+    for part in PARTS {
+        match std::fs::rename(out.join(part), kept.join(part)) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                let _ = std::fs::remove_dir(&kept); // stays where one part is in it already
+                return Err(Error::NotSetAside {
+                    from: out.join(part),
+                    to: kept.join(part),
+                    source,
+                });
+            }
+            _ => {} // a run may lack one of them
+        }
+    }
+    Ok(())
+}
+
+/// The rows and channels of the largest tensor that a training step makes of one crop. (Partial
+/// sums of weight gradients are bounded: below 64 MiB, which every adapter binds.)
+fn largest_tensor(scale: usize, patch: usize) -> [usize; 2] {
+    let pixels = patch * patch;
+    let upsampled = match scale {
+        1 => [pixels, DIM],
+        4 => [4 * pixels, 4 * DIM], // out of the second upconv
+        s => [pixels, DIM * s * s],
+    };
+    // Windows overlap: a token has a slot in each of its own. (Sub-groups have two of 40 channels
+    // for a token, which is less than ConvFFN's 96.)
+    let windows = WINDOWS.map(|side| {
+        let per_axis = 1 + (patch - side).div_ceil(side - 2);
+        [(per_axis * side).pow(2), DIM]
+    });
+    let all = windows.into_iter().chain([upsampled, [pixels, MLP_DIM]]);
+    all.max_by_key(|[rows, channels]| rows * channels)
+        .unwrap_or(upsampled)
+}
+
+/// Whether a training step of `batch` crops of side `patch` fits what the adapter binds.
+///
+/// # Errors
+/// [`Error::SmallPatch`], or [`Error::LargeStep`], which tells the batch that would fit.
+pub fn check_size(device: &Device, scale: usize, batch: usize, patch: usize) -> Result<()> {
+    if patch < MIN_SIDE {
+        return Err(Error::SmallPatch {
+            patch,
+            needed: MIN_SIDE,
+        });
+    }
+    let [rows, channels] = largest_tensor(scale, patch);
+    let each = (rows * channels) as u64 * 4;
+    let limit = device.max_tensor_bytes();
+    if batch as u64 * each <= limit {
+        return Ok(());
+    }
+    Err(Error::LargeStep {
+        batch,
+        patch,
+        advice: match limit / each {
+            0 => "choose a smaller --patch".to_owned(),
+            fits => format!("choose --batch {fits} or less, or a smaller --patch"),
+        },
+        source: tensor::Error::TooLarge {
+            shape: vec![batch, rows, channels],
+            bytes: batch as u64 * each,
+            limit,
+            adapter: device.name().to_owned(),
+        },
     })
 }
 
@@ -186,21 +338,22 @@ fn create_parent(path: &Path) -> Result<()> {
 /// The same options give the same bits, in one sitting or several.
 ///
 /// # Errors
-/// Images that cannot be read, files that cannot be written, a device that fails, or a loss that
-/// is no longer a number; the last saved state stays as it was.
+/// A step that does not fit the adapter, images that cannot be read, files that cannot be written,
+/// a device that fails, or numbers that are none any more; the last saved state stays as it was.
 pub fn train(
     device: &Device,
     run: &mut Run,
     options: &TrainOptions,
     mut observe: impl FnMut(&Report),
 ) -> Result<()> {
-    if options.patch < MIN_SIDE {
-        return Err(Error::SmallPatch {
-            patch: options.patch,
-            needed: MIN_SIDE,
-        });
+    check_size(device, options.scale, options.batch, options.patch)?;
+    // Rather told now than at the first save, though nothing is made before.
+    if let Some(path) = options.out.ancestors().find(|path| path.exists()) {
+        std::fs::read_dir(path).map_err(|source| Error::UnreadableFolder {
+            path: path.to_path_buf(),
+            source,
+        })?;
     }
-    create_parent(&weights_file(&options.out))?; // rather now than after an hour
     let loader = LoaderOptions {
         scale: options.scale,
         patch: options.patch,
@@ -213,29 +366,29 @@ pub fn train(
     let mut saved = Instant::now();
     let mut reported = (Instant::now(), run.iteration);
     while run.iteration < options.iterations {
-        let Some(batch) = batches.next() else { break };
-        let lr = options.schedule.lr(run.iteration);
-        let loss = run.step(device, &batch?, options.patch, lr);
-        let done = run.iteration == options.iterations;
-        if !done && !run.iteration.is_multiple_of(options.report_every) {
-            continue;
-        }
-        let loss = loss.item().map_err(nn::Error::from)?;
-        if !loss.is_finite() {
-            return Err(Error::Diverged {
-                iteration: run.iteration,
-                lr,
-            });
-        }
-        let images = (run.iteration - reported.1) * options.batch as u64;
-        let images_per_second = images as f64 / reported.0.elapsed().as_secs_f64();
-        observe(&Report {
+        let batch = batches.next().ok_or(Error::LoaderEnded {
             iteration: run.iteration,
-            loss,
-            lr,
-            images_per_second,
-        });
-        reported = (Instant::now(), run.iteration);
+            iterations: options.iterations,
+        })??;
+        let lr = options.schedule.lr(run.iteration);
+        let loss = run.step(device, &batch, options.patch, lr);
+        let done = run.iteration == options.iterations;
+        if done || run.iteration.is_multiple_of(options.report_every) {
+            let loss = loss.item().map_err(nn::Error::from)?;
+            if !loss.is_finite() {
+                return Err(run.diverged(options));
+            }
+            let images = (run.iteration - reported.1) * options.batch as u64;
+            let images_per_second = images as f64 / reported.0.elapsed().as_secs_f64();
+            observe(&Report {
+                iteration: run.iteration,
+                loss,
+                lr,
+                images_per_second,
+            });
+            reported = (Instant::now(), run.iteration);
+        }
+        // The loss is of before the update: what is saved is looked at itself.
         if done || saved.elapsed() >= options.save_every {
             run.save(options)?;
             saved = Instant::now();

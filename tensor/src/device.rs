@@ -175,7 +175,10 @@ impl Device {
         });
         let Some(buffer) = buffer else {
             let adapter = self.name().to_owned();
-            return Err(Error::OutOfMemory { bytes: class, adapter });
+            return Err(Error::OutOfMemory {
+                bytes: class,
+                adapter,
+            });
         };
         let mut pool = lock(&self.0.pool);
         pool.allocated_bytes += class;

@@ -1,3 +1,4 @@
+use std::fs;
 use std::path::PathBuf;
 
 use super::*;
@@ -108,6 +109,23 @@ fn unreadable_files_are_named() {
         .to_string();
     assert!(
         error.contains("folder.png") && error.contains("cannot write"),
+        "{error}"
+    );
+}
+
+/// A PNG whose header claims 200000×200000 pixels.
+const ABSURD: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\
+    \0\x03\r@\0\x03\r@\x08\x02\0\0\0vY\x1f]\0\0\0\0IDAT5\xaf\x06\x1e";
+
+#[test]
+fn a_header_that_claims_an_absurd_size_is_refused_before_anything_is_allocated() {
+    let folder = TestFolder::new("image-absurd");
+    let path = folder.join("absurd.png");
+    fs::write(&path, ABSURD).unwrap();
+    assert_eq!(Image::size_on_disk(&path).unwrap(), (200_000, 200_000));
+    let error = Image::load(&path).unwrap_err().to_string();
+    assert!(
+        error.contains("absurd.png") && error.contains("200000×200000"),
         "{error}"
     );
 }
