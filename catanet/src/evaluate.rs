@@ -13,7 +13,7 @@ use crate::imresize::upscale;
 use crate::metrics::Quality;
 use crate::model::{CATANet, DIM, MIN_SIDE, MLP_DIM};
 
-/// `image` enlarged by `net`: [H·s, W·s, 3], about [0, 1], not clamped.
+/// `image` enlarged by `net`: `[H·s, W·s, 3]`, about `[0, 1]`, not clamped.
 ///
 /// With `self_ensemble`, the mean of eight outputs: the image is flipped and transposed in all ways,
 /// and what comes out turned back (the papers' †).

@@ -17,9 +17,9 @@ const REMEMBERED: usize = 64;
 pub struct Windows {
     /// One list per window; queries and keys are the same tokens.
     pub lists: Arc<AttentionLists>,
-    /// [H·W]: what the sum of a token's results over its windows is multiplied by.
+    /// `[H·W]`: what the sum of a token's results over its windows is multiplied by.
     pub average: Tensor,
-    /// [H·W]: the same, times the number of the token's windows, for what every window adds alike.
+    /// `[H·W]`: the same, times the number of the token's windows, for what every window adds alike.
     /// None where that is 1 everywhere: it is, but for sides where three windows meet.
     pub residual: Option<Tensor>,
 }

@@ -144,7 +144,7 @@ impl Image {
         self.data.iter().map(|&v| f32::from(v) / 255.0).collect()
     }
 
-    /// Pixels `[height, width, 3]` in [0, 1] to 8 bits: clamped, times 255, rounded to nearest, ties to even
+    /// Pixels `[height, width, 3]` in `[0, 1]` to 8 bits: clamped, times 255, rounded to nearest, ties to even
     /// (as BasicSR's `tensor2img` does: NumPy's `round` takes ties to even). NaN becomes 0.
     ///
     /// # Panics

@@ -1,6 +1,6 @@
 //! PSNR and SSIM on luma, as super-resolution papers print them, in both protocols.
 //!
-//! Y = 65.481 R + 128.553 G + 24.966 B + 16 with RGB in [0, 1] (BT.601), `border` pixels cut from every edge, all
+//! Y = 65.481 R + 128.553 G + 24.966 B + 16 with RGB in `[0, 1]` (BT.601), `border` pixels cut from every edge, all
 //! sums in f64. The RAW protocol takes the network's float output as it is; the 8-BIT protocol clamps and rounds
 //! it first. CATANet's own tables are raw, most others' 8-bit.
 
@@ -57,7 +57,7 @@ impl Quality {
     }
 }
 
-/// PSNR on Y in dB: 10·log₁₀(1 / (mse + 1e-8)), Y scaled to [0, 1]; equal images give 80 dB.
+/// PSNR on Y in dB: 10·log₁₀(1 / (mse + 1e-8)), Y scaled to `[0, 1]`; equal images give 80 dB.
 /// `a`, `b`: `[height, width, 3]`. `None` when the borders leave nothing.
 ///
 /// # Panics
@@ -156,7 +156,7 @@ fn gaussian() -> [f64; WINDOW] {
     g.map(|v| v / sum)
 }
 
-/// Y in [16, 235] without the borders.
+/// Y in `[16, 235]` without the borders.
 struct Luma {
     height: usize,
     width: usize,

@@ -1,6 +1,6 @@
 //! The network as the paper draws it (CATANet, CVPR 2025, section 3): one type per named part.
 //!
-//! Images and tokens are channels last: [B, H, W, C] and [B, N, C] with N = H·W are the same memory.
+//! Images and tokens are channels last: `[B, H, W, C]` and `[B, N, C]` with N = H·W are the same memory.
 
 #![allow(clippy::upper_case_acronyms)] // the paper's names
 
@@ -138,7 +138,7 @@ impl TAB {
     }
 
     /// The centres of this step: stored or pooled ones, in training refined five times by the
-    /// batch's tokens, the last time with gradient. [B, N, C] → [M, C]
+    /// batch's tokens, the last time with gradient. `[B, N, C]` → `[M, C]`
     fn centres(&self, x: &Var, mode: Mode) -> Var {
         let m = self.means.shape()[0];
         let stored = match self.initted.load(Ordering::Relaxed) {
@@ -328,8 +328,8 @@ impl CATANet {
         self.scale
     }
 
-    /// Low-resolution images to high-resolution ones, values in [0, 1] in, about [0, 1] out (no
-    /// clamp): [B, H, W, 3] → [B, H·s, W·s, 3]. In training H and W are at least [`MIN_SIDE`].
+    /// Low-resolution images to high-resolution ones, values in `[0, 1]` in, about `[0, 1]` out (no
+    /// clamp): `[B, H, W, 3]` → `[B, H·s, W·s, 3]`. In training H and W are at least [`MIN_SIDE`].
     #[track_caller]
     pub fn forward(&self, x: &Var, mode: Mode) -> Var {
         let &[b, height, width, 3] = x.shape() else {
@@ -373,7 +373,7 @@ impl CATANet {
 
     /// Enlarges images of any size from 1×1, without gradient: sides below [`MIN_SIDE`] are
     /// reflected to that, right and bottom, and the result is cropped.
-    /// [B, H, W, 3] → [B, H·s, W·s, 3]
+    /// `[B, H, W, 3]` → `[B, H·s, W·s, 3]`
     #[track_caller]
     pub fn upscale(&self, x: &Tensor) -> Tensor {
         let &[b, h, w, 3] = x.shape() else {

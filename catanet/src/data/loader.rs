@@ -12,7 +12,7 @@ use crate::error::Result;
 /// Batches a worker may have waiting: enough to bridge one slow decode, little memory.
 const AHEAD: usize = 2;
 
-/// What a [`Loader`] yields: `B` training pairs, RGB in [0, 1].
+/// What a [`Loader`] yields: `B` training pairs, RGB in `[0, 1]`.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Batch {
     /// Low-resolution crops.

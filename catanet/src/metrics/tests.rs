@@ -4,7 +4,7 @@ use super::*;
 
 const SIZE: (usize, usize) = (23, 29);
 
-/// A picture and a worse one (leaving [0, 1] in places), `[23, 29, 3]`.
+/// A picture and a worse one (leaving `[0, 1]` in places), `[23, 29, 3]`.
 fn pictures() -> (Vec<f32>, Vec<f32>) {
     let (mut a, mut b) = (Vec::new(), Vec::new());
     for y in 0..SIZE.0 {

@@ -16,16 +16,16 @@ const PARTS: usize = 16; // invocations that share the sum of one centre
 /// Tokens sorted by owner, and back.
 #[derive(Clone)]
 pub struct SortedTokens {
-    /// [B, N]: the token at each place.
+    /// `[B, N]`: the token at each place.
     pub order: Tensor<u32>,
-    /// [B, N]: the place of each token.
+    /// `[B, N]`: the place of each token.
     pub inverse: Tensor<u32>,
-    /// [B, M, chunks]: the first place of each owner's tokens of each chunk.
+    /// `[B, M, chunks]`: the first place of each owner's tokens of each chunk.
     starts: Tensor<u32>,
 }
 
 /// For every token the centre of largest inner product, the lowest on ties.
-/// `x` [B, N, C] and `centres` [M, C] have rows of unit length → [B, N].
+/// `x` `[B, N, C]` and `centres` `[M, C]` have rows of unit length → `[B, N]`.
 #[track_caller]
 pub fn nearest_centre(x: &Tensor, centres: &Tensor) -> Tensor<u32> {
     let (tokens, c) = (x.rows(), x.channels());
@@ -62,7 +62,7 @@ pub fn nearest_centre(x: &Tensor, centres: &Tensor) -> Tensor<u32> {
     owner
 }
 
-/// Sorts the tokens of every image by owner; the sort is stable. `owner` [B, N], below `centres`.
+/// Sorts the tokens of every image by owner; the sort is stable. `owner` `[B, N]`, below `centres`.
 #[track_caller]
 pub fn counting_sort(owner: &Tensor<u32>, centres: usize) -> SortedTokens {
     let &[batch, tokens] = owner.shape() else {
@@ -141,7 +141,7 @@ fn run(
     );
 }
 
-/// The sums of each centre's tokens over the whole batch: `x` [B, N, C] → [M, C].
+/// The sums of each centre's tokens over the whole batch: `x` `[B, N, C]` → `[M, C]`.
 #[track_caller]
 pub fn centre_sums(x: &Tensor, sorted: &SortedTokens) -> Tensor {
     let (batch, tokens) = (sorted.order.shape()[0], sorted.order.shape()[1]);
@@ -160,8 +160,8 @@ pub fn centre_sums(x: &Tensor, sorted: &SortedTokens) -> Tensor {
 }
 
 /// One refinement: each centre becomes the unit of the sum of its tokens; one that owns nothing
-/// stays. `x` [B, N, C] and `centres` [M, C] have rows of unit length.
-/// Returns the new centres [M, C], the sums [M, C], and the owners [B, N] it went by.
+/// stays. `x` `[B, N, C]` and `centres` `[M, C]` have rows of unit length.
+/// Returns the new centres `[M, C]`, the sums `[M, C]`, and the owners `[B, N]` it went by.
 #[track_caller]
 pub fn refine_centres(x: &Tensor, centres: &Tensor) -> (Tensor, Tensor, Tensor<u32>) {
     let owner = nearest_centre(x, centres);
@@ -177,7 +177,7 @@ pub fn refine_centres(x: &Tensor, centres: &Tensor) -> (Tensor, Tensor, Tensor<u
 }
 
 /// The initial centres: the token sequence, its end mirrored up to a multiple of M (by a full M
-/// where M divides N), cut into M runs; the mean of each over the batch. `x` [B, N, C] → [M, C].
+/// where M divides N), cut into M runs; the mean of each over the batch. `x` `[B, N, C]` → `[M, C]`.
 #[track_caller]
 pub fn pool_tokens(x: &Tensor, centres: usize) -> Tensor {
     let &[batch, tokens, c] = x.shape() else {

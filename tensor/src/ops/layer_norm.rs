@@ -9,8 +9,8 @@ use crate::tensor::WG;
 const SOURCE: &str = include_str!("../../../shaders/layer_norm.wgsl");
 const BACKWARD: &str = include_str!("../../../shaders/layer_norm_backward.wgsl");
 
-/// `(x − mean)/√(variance + eps)·w + b` over the last axis: `x` [.., C], `w` and `b` [C].
-/// Returns the result [.., C] and the rows' (mean, 1/√…) [rows, 2] for the backward pass.
+/// `(x − mean)/√(variance + eps)·w + b` over the last axis: `x` `[.., C]`, `w` and `b` `[C]`.
+/// Returns the result `[.., C]` and the rows' (mean, 1/√…) [rows, 2] for the backward pass.
 #[track_caller]
 pub fn layer_norm(x: &Tensor, w: &Tensor, b: &Tensor, eps: f32) -> (Tensor, Tensor) {
     let (c, rows) = (x.channels(), x.rows());
@@ -45,7 +45,7 @@ pub fn layer_norm(x: &Tensor, w: &Tensor, b: &Tensor, eps: f32) -> (Tensor, Tens
     (y, stats)
 }
 
-/// The gradients (dx [.., C], dw [C], db [C]), with `stats` from the forward pass.
+/// The gradients (dx `[.., C]`, dw `[C]`, db `[C]`), with `stats` from the forward pass.
 #[track_caller]
 pub fn layer_norm_backward(
     x: &Tensor,

@@ -22,7 +22,7 @@ pub enum Activation {
 
 /// `act(x·wᵀ + bias) + residual`, for every row of `x`: PyTorch's `F.linear`.
 ///
-/// `x` [.., K], `w` [N, K], `bias` [N], `residual` [.., N] → [.., N].
+/// `x` `[.., K]`, `w` `[N, K]`, `bias` `[N]`, `residual` `[.., N]` → `[.., N]`.
 ///
 /// # Panics
 /// If the shapes do not fit.
@@ -45,7 +45,7 @@ pub fn linear(
     product(x, w, [n, k], [k, 1], bias, activation, residual)
 }
 
-/// `dx = dy·w`: `dy` [.., N], `w` [N, K] → [.., K].
+/// `dx = dy·w`: `dy` `[.., N]`, `w` `[N, K]` → `[.., K]`.
 #[track_caller]
 pub fn linear_input_grad(dy: &Tensor, w: &Tensor) -> Tensor {
     let (n, k) = matrix(w);
@@ -59,7 +59,7 @@ pub fn linear_input_grad(dy: &Tensor, w: &Tensor) -> Tensor {
     product(dy, w, [k, n], [1, k], None, Activation::None, None)
 }
 
-/// `dw = dyᵀ·x`: `x` [.., K], `dy` [.., N] → [N, K].
+/// `dw = dyᵀ·x`: `x` `[.., K]`, `dy` `[.., N]` → `[N, K]`.
 #[track_caller]
 pub fn linear_weight_grad(x: &Tensor, dy: &Tensor) -> Tensor {
     let (m, n, k) = (x.rows(), dy.channels(), x.channels());

@@ -11,7 +11,7 @@ const CHUNK: usize = 32; // rows added up by one invocation
 
 const CONSTANTS: &[(&str, u32)] = &[("WG", WG as u32), ("CHUNK", CHUNK as u32)];
 
-/// The sum over all rows: [.., C] → [C].
+/// The sum over all rows: `[.., C]` → `[C]`.
 pub fn sum_rows(x: &Tensor) -> Tensor {
     let (mut rows, columns) = (x.rows(), x.channels());
     let mut x = x.clone();
@@ -32,7 +32,7 @@ pub fn sum_rows(x: &Tensor) -> Tensor {
     x.reshape(&[columns])
 }
 
-/// A row repeated: [.., C] of one row → [rows, C]. The derivative of [`sum_rows`].
+/// A row repeated: `[.., C]` of one row → [rows, C]. The derivative of [`sum_rows`].
 #[track_caller]
 pub fn broadcast_rows(x: &Tensor, rows: usize) -> Tensor {
     assert_eq!(
@@ -55,12 +55,12 @@ pub fn broadcast_rows(x: &Tensor, rows: usize) -> Tensor {
     y
 }
 
-/// The sum of all elements: [..] → [1].
+/// The sum of all elements: `[..]` → `[1]`.
 pub fn sum(x: &Tensor) -> Tensor {
     sum_rows(&x.reshape(&[x.len(), 1]))
 }
 
-/// `mean |a − b|` → [1].
+/// `mean |a − b|` → `[1]`.
 #[track_caller]
 pub fn l1_loss(a: &Tensor, b: &Tensor) -> Tensor {
     assert_eq!(a.shape(), b.shape(), "l1_loss: shapes differ");
@@ -77,7 +77,7 @@ pub fn l1_loss(a: &Tensor, b: &Tensor) -> Tensor {
     super::scale(&sum(&y), 1.0 / a.len() as f32)
 }
 
-/// `da = sign(a − b)·dy / n`, with `dy` [1]; `db` is its negative.
+/// `da = sign(a − b)·dy / n`, with `dy` `[1]`; `db` is its negative.
 #[track_caller]
 pub fn l1_loss_backward(a: &Tensor, b: &Tensor, dy: &Tensor) -> Tensor {
     assert_eq!(a.shape(), b.shape(), "l1_loss_backward: shapes differ");

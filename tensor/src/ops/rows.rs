@@ -20,14 +20,14 @@ fn per_element(entry: &'static str, inputs: [&Buffer; 2], y: &Tensor, period: us
         .dispatch(&kernel, &inputs, &[y.buffer()], &params, groups);
 }
 
-/// `y[r] = x[index[r]]`: `x` [M, C], `index` [.., rows] below M → [.., rows, C].
+/// `y[r] = x[index[r]]`: `x` `[M, C]`, `index` `[.., rows]` below M → `[.., rows, C]`.
 pub fn take_rows(x: &Tensor, index: &Tensor<u32>) -> Tensor {
     let y = Tensor::uninit(x.device(), &[index.shape(), &[x.channels()]].concat());
     per_element("take_rows", [x.buffer(), index.buffer()], &y, 1);
     y
 }
 
-/// Every row times its own factor, the same for all images: `x` [B, N, C], `factor` [N].
+/// Every row times its own factor, the same for all images: `x` `[B, N, C]`, `factor` `[N]`.
 /// It is its own derivative.
 #[track_caller]
 pub fn scale_rows(x: &Tensor, factor: &Tensor) -> Tensor {

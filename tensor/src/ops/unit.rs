@@ -28,7 +28,7 @@ fn per_row(entry: &'static str, inputs: &[&Tensor]) -> Tensor {
     y
 }
 
-/// `x / max(‖x‖₂, 1e-12)` over the last axis: PyTorch's `F.normalize`. [.., C] → [.., C].
+/// `x / max(‖x‖₂, 1e-12)` over the last axis: PyTorch's `F.normalize`. `[.., C]` → `[.., C]`.
 pub fn unit(x: &Tensor) -> Tensor {
     per_row("unit", &[x])
 }

@@ -15,7 +15,7 @@ pub(super) struct Paint {
     pub shade: [f32; 3],
 }
 
-/// Values in [0, 1] over the plane; vectors are cycles per sample.
+/// Values in `[0, 1]` over the plane; vectors are cycles per sample.
 pub(super) enum Pattern {
     Plain,
     /// 1 on the fraction `duty` of each cycle.
