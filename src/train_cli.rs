@@ -35,7 +35,7 @@ pub struct TrainArgs {
     /// paper's milestones, 800k iterations (×3, ×4: 250k), seed 3407
     #[arg(long)]
     pub paper: bool,
-    /// Steps [default: 400 on a software adapter, 20000 on a GPU]
+    /// Steps [default: 260 on a software adapter, 20000 on a GPU]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub iterations: Option<u64>,
     /// Image pairs in a step [default: 2 on a software adapter, 16 on a GPU]
@@ -169,7 +169,7 @@ fn options(
         (false, true) => small,
         (false, false) => large,
     };
-    let default = choose(if scale == 2 { 800_000 } else { 250_000 }, 400, 20_000);
+    let default = choose(if scale == 2 { 800_000 } else { 250_000 }, 260, 20_000);
     let iterations = changeable(saved, "iterations", args.iterations, default)?;
     let lr = changeable(saved, "lr", args.lr, if paper { 2e-4 } else { 1e-3 })?;
     let default = choose(64, 2, 16) as u32;
