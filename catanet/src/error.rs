@@ -176,6 +176,14 @@ pub enum Error {
         /// What the device said.
         source: tensor::Error,
     },
+    /// Weights that turn an image into something that is none.
+    #[error(
+        "the network's output for {name} is NaN or infinite: its weights are broken; name others with --weights"
+    )]
+    NotFinite {
+        /// The image.
+        name: String,
+    },
     /// Weights that do not load or fit, or a device that failed.
     #[error(transparent)]
     Network(#[from] nn::Error),

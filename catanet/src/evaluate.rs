@@ -64,9 +64,8 @@ pub fn enlarge_named(
     })?;
     if !output.iter().all(|v| v.is_finite()) {
         // As 8 bits, or in a mean, it would pass for a result.
-        return Err(Error::Network(nn::Error::Mismatch(format!(
-            "its output for {name} is NaN or infinite; name other weights with --weights"
-        ))));
+        let name = name.to_owned();
+        return Err(Error::NotFinite { name });
     }
     Ok(output)
 }
