@@ -91,7 +91,8 @@ pub fn main(scale: usize) -> Result<()> {
 /// The training alone, on a device that is already open.
 ///
 /// # Errors
-/// As [`main`]. The run's folder is as it was then, unless the new run had been saved already.
+/// As [`main`]. The run's folder is as it was then, unless the new run had begun to be saved: an
+/// older one is in `archived_1` by then.
 pub fn run_on(device: &Device, scale: usize, args: &TrainArgs) -> Result<()> {
     let saved = match args.resume {
         true => Some(Run::resume(device, scale, &args.folder(scale))?),
@@ -112,6 +113,13 @@ pub fn run_on(device: &Device, scale: usize, args: &TrainArgs) -> Result<()> {
     let done = run.iteration();
     if done >= iterations {
         println!("already at {done} of {iterations} iterations; ask for more with --iterations");
+        if !weights_file(&options.out).is_file() {
+            // The run was cut off between its two files.
+            run.save(&TrainOptions {
+                iterations: done,
+                ..options
+            })?;
+        }
         return Ok(());
     }
     let data = args

@@ -1,6 +1,6 @@
 //! The figures that are known for published images and weights come out here too.
 //!
-//! Looks into the folder named by `CATANET_SHARED`: `datasets/Set5` and `datasets/Set14` with their
+//! Looks into the folder named by `CATANET_PUBLISHED`: `datasets/Set5` and `datasets/Set14` with their
 //! low-resolution files, and `checkpoints/catanet_x4_aerial.pth`. Their licences keep them out of the
 //! project, so without the variable nothing is checked.
 
@@ -20,9 +20,9 @@ const SETS: [&str; 2] = ["Set5", "Set14"];
 
 /// The folder of published files; None, said aloud, where none is named.
 fn shared() -> Option<PathBuf> {
-    let folder = std::env::var_os("CATANET_SHARED").map(PathBuf::from);
+    let folder = std::env::var_os("CATANET_PUBLISHED").map(PathBuf::from);
     if folder.is_none() {
-        println!("skipped: CATANET_SHARED names no folder with datasets/ and checkpoints/");
+        println!("skipped: CATANET_PUBLISHED names no folder with datasets/ and checkpoints/");
     }
     folder
 }

@@ -34,15 +34,13 @@ pub(crate) fn choose(wanted: Option<&str>) -> Result<wgpu::Adapter> {
     let Some(wanted) = wanted else {
         return Ok(adapters.swap_remove(0));
     };
-    let found = match wanted.parse::<usize>() {
-        Ok(number) => (number < adapters.len()).then_some(number),
-        Err(_) => {
-            let lower = wanted.to_lowercase();
-            adapters
-                .iter()
-                .position(|a| a.get_info().name.to_lowercase().contains(&lower))
-        }
-    };
+    let number = wanted.parse::<usize>().ok().filter(|&n| n < adapters.len());
+    let found = number.or_else(|| {
+        let lower = wanted.to_lowercase(); // "4090" is a name, too
+        adapters
+            .iter()
+            .position(|a| a.get_info().name.to_lowercase().contains(&lower))
+    });
     match found {
         Some(i) => Ok(adapters.swap_remove(i)),
         None => {

@@ -76,7 +76,8 @@ impl Device {
         raw.on_uncaptured_error(Arc::new(move |error| match error {
             // Met where no tensor can carry it (submitting, compiling): the next read-back tells.
             wgpu::Error::OutOfMemory { .. } => drop(report.set("out of memory".to_owned())),
-            other => panic!("{other}"), // a bug of this crate's
+            _ if report.get().is_some() => {} // what a lost device's objects give rise to
+            other => panic!("{other}"),       // a bug of this crate's
         }));
         let checked = std::env::var("CATANET_CHECKED").is_ok_and(|v| v == "1");
         Ok(Device(Arc::new(Inner {
@@ -169,10 +170,13 @@ impl Device {
             return Ok(buffer);
         }
         let buffer = self.create(class).or_else(|| {
-            self.trim(); // free buffers of other sizes may hold what is missing
-            self.flush(); // and so may recorded work
+            // Free buffers of other sizes may hold what is missing; the driver has it back once
+            // the work that used them is done.
+            self.trim();
+            let _ = self.wait_idle(); // a lost device is told below
             self.create(class)
         });
+        self.check_lost()?;
         let Some(buffer) = buffer else {
             let adapter = self.name().to_owned();
             return Err(Error::OutOfMemory {

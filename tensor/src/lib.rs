@@ -3,7 +3,7 @@
 //!
 //! A [`Tensor`] is a shape and a buffer: contiguous, row-major, channels last
 //! (`[B, H, W, C]`, or `[B, N, C]` for tokens; the reshape between the two is free).
-//! Ops are recorded and submitted in batches; [`Tensor::to_vec`] is the only wait.
+//! Ops are recorded and submitted in batches; [`Tensor::to_vec`] is the only wait for a result.
 //!
 //! ```no_run
 //! use tensor::{Device, Tensor, ops};

@@ -115,16 +115,25 @@ impl Device {
         if recorder.in_flight.len() > IN_FLIGHT
             && let Some(oldest) = recorder.in_flight.pop_front()
         {
-            self.wait(Some(oldest));
+            // A lost device is met by the next read-back.
+            let _ = self.wait(Some(oldest));
         }
     }
 
-    /// Waits for a submission, or for all. A lost device ends the wait; `check_lost` tells.
-    fn wait(&self, submission_index: Option<wgpu::SubmissionIndex>) {
-        let _ = self.0.raw.poll(wgpu::PollType::Wait {
+    /// Waits for a submission, or for all.
+    fn wait(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<()> {
+        let wait = wgpu::PollType::Wait {
             submission_index,
             timeout: None,
-        });
+        };
+        let polled = self.0.raw.poll(wait);
+        self.check_lost()?;
+        polled.map(drop).map_err(|e| self.lost(e.to_string()))
+    }
+
+    fn lost(&self, reason: String) -> Error {
+        let adapter = self.name().to_owned();
+        Error::Lost { adapter, reason }
     }
 
     /// Waits until all recorded work has run.
@@ -133,8 +142,7 @@ impl Device {
     /// The device was lost.
     pub fn wait_idle(&self) -> Result<()> {
         self.flush();
-        self.wait(None);
-        self.check_lost()
+        self.wait(None)
     }
 
     /// Copies host data into a buffer, after all work recorded so far.
@@ -197,19 +205,15 @@ impl Device {
         staging.map_async(wgpu::MapMode::Read, .., move |result| {
             let _ = sender.send(result);
         });
-        self.wait(None);
-        let lost = |what: String| Error::Lost {
-            adapter: self.name().to_owned(),
-            reason: what,
-        };
+        self.wait(None)?; // or the answer would never come
         let mapping = mapped
             .recv()
-            .map_err(|_| lost("no answer to a read-back".to_owned()))?;
-        mapping.map_err(|e| lost(e.to_string()))?;
+            .map_err(|_| self.lost("no answer to a read-back".to_owned()))?;
+        mapping.map_err(|e| self.lost(e.to_string()))?;
         let view = staging
             .slice(..)
             .get_mapped_range()
-            .map_err(|e| lost(e.to_string()))?;
+            .map_err(|e| self.lost(e.to_string()))?;
         let bytes = view.to_vec();
         self.check_lost()?;
         Ok(bytes)

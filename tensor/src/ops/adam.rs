@@ -1,4 +1,4 @@
-//! The optimiser's update: the one op that changes its arguments.
+//! The optimiser's update: the one kernel that changes its arguments.
 
 use crate::Tensor;
 use crate::tensor::dispatch_1d;
