@@ -68,9 +68,9 @@ fn compile(
     }
     source += kernel.source;
     let checks = match checked {
-        // Not the loop counters that naga can add: Mesa's software driver ends every loop of an
-        // invocation after 65,535 iterations in all, and no longer unrolls counted loops, so the
-        // convolutions' many short loops would be cut off. Our loops all end by themselves.
+        // Not the loop counters that naga can add: with them, Mesa's software driver (22.3) gave
+        // wrong convolutions of many channels. The likely reason is its own cap on the iterations
+        // of an invocation, which loops that are no longer unrolled reach. Ours all end anyway.
         true => wgpu::ShaderRuntimeChecks {
             force_loop_bounding: false,
             ..wgpu::ShaderRuntimeChecks::checked()
