@@ -138,8 +138,9 @@ impl TAB {
     }
 
     /// The centres of this step: stored or pooled ones, in training refined five times by the
-    /// batch's tokens, the last time with gradient. `[B, N, C]` → `[M, C]`
-    fn centres(&self, x: &Var, mode: Mode) -> Var {
+    /// batch's tokens, the last time with gradient. `tokens` are the unit rows of `x`.
+    /// `[B, N, C]` → `[M, C]`
+    fn centres(&self, x: &Var, tokens: &Var, mode: Mode) -> Var {
         let m = self.means.shape()[0];
         let stored = match self.initted.load(Ordering::Relaxed) {
             true => self.means.clone(),
@@ -148,12 +149,11 @@ impl TAB {
         if mode == Mode::Eval {
             return Var::constant(stored); // neither refined nor made unit
         }
-        let tokens = autograd::unit(x);
         let mut centres = ops::unit(&stored);
         for _ in 1..REFINEMENTS {
-            centres = ops::unit(&ops::refine_centres(&tokens, &centres).0);
+            centres = ops::unit(&ops::refine_centres(tokens, &centres).0);
         }
-        let refined = autograd::refine_centres(&tokens, &centres);
+        let refined = autograd::refine_centres(tokens, &centres);
         if self.initted.swap(true, Ordering::Relaxed) {
             self.means
                 .copy_from(&ops::weighted_sum(&self.means, EMA[0], &refined, EMA[1]));
@@ -171,9 +171,10 @@ impl TAB {
         let m = self.means.shape()[0];
         let x = self.norm.forward(residual); // [B, N, C]
 
-        let centres = self.centres(&x, map.mode); // [M, C]
+        let tokens = autograd::unit(&x);
+        let centres = self.centres(&x, &tokens, map.mode); // [M, C]
         let (k_c, v_c) = self.irca.forward(&centres); // [1, M, 36], [1, M, C]
-        let owner = ops::nearest_centre(&ops::unit(&x), &ops::unit(&centres)); // [B, N]
+        let owner = ops::nearest_centre(&tokens, &ops::unit(&centres)); // [B, N]
         let sorted = ops::counting_sort(&owner, m);
 
         let x = autograd::sort_tokens(&x, &sorted);
