@@ -19,6 +19,7 @@ pub(crate) struct Inner {
     pool: Mutex<Pool>,
     info: wgpu::AdapterInfo,
     limits: wgpu::Limits,
+    lanes: usize,
     lost: Arc<OnceLock<String>>,
 }
 
@@ -56,9 +57,14 @@ impl Device {
         let adapter = adapter::choose(wanted)?;
         let info = adapter.get_info();
         let limits = adapter.limits();
+        let software = info.device_type == wgpu::DeviceType::Cpu;
+        let spreads = software && adapter.features().contains(wgpu::Features::SUBGROUP);
+        let lanes = if spreads { info.subgroup_min_size } else { 1 };
+        let mut features = wgpu::Features::IMMEDIATES;
+        features.set(wgpu::Features::SUBGROUP, lanes > 1);
         let request = adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("catanet"),
-            required_features: wgpu::Features::IMMEDIATES,
+            required_features: features,
             required_limits: limits.clone(),
             ..Default::default()
         });
@@ -88,6 +94,7 @@ impl Device {
             queue,
             info,
             limits,
+            lanes: lanes.max(1) as usize,
             lost,
         })))
     }
@@ -101,6 +108,12 @@ impl Device {
     /// few cores want much work per invocation, a GPU wants many invocations.
     pub fn is_software(&self) -> bool {
         self.0.info.device_type == wgpu::DeviceType::Cpu
+    }
+
+    /// Invocations that share their loads: those of a subgroup on a software driver, which runs
+    /// them as the lanes of one vector. 1 elsewhere: a GPU's caches do it.
+    pub(crate) fn lanes(&self) -> usize {
+        self.0.lanes
     }
 
     /// The largest tensor, in bytes, that a kernel can take on this adapter.

@@ -2,20 +2,22 @@
 
 use crate::Tensor;
 use crate::device::Buffer;
-use crate::pipeline::Kernel;
+use crate::pipeline::{Kernel, vec_width};
 use crate::record::grid;
 use crate::tensor::WG;
 
 const SOURCE: &str = include_str!("../../../shaders/rows.wgsl");
 
-fn per_element(entry: &'static str, inputs: [&Buffer; 2], y: &Tensor, period: usize) {
+fn per_vec(entry: &'static str, inputs: [&Buffer; 2], y: &Tensor, period: usize) {
+    let vec = vec_width(y.channels());
+    let constants = [("VEC", vec), ("CV", y.channels() / vec), ("WG", WG)];
     let kernel = Kernel {
         source: SOURCE,
         entry,
-        constants: &[("WG", WG as u32), ("C", y.channels() as u32)],
+        constants: &constants.map(|(name, value)| (name, value as u32)),
     };
-    let params = [y.len() as u32, period as u32];
-    let groups = grid(y.len().div_ceil(WG));
+    let params = [(y.len() / vec) as u32, period as u32];
+    let groups = grid((y.len() / vec).div_ceil(WG));
     y.device()
         .dispatch(&kernel, &inputs, &[y.buffer()], &params, groups);
 }
@@ -23,7 +25,7 @@ fn per_element(entry: &'static str, inputs: [&Buffer; 2], y: &Tensor, period: us
 /// `y[r] = x[index[r]]`: `x` `[M, C]`, `index` `[.., rows]` below M → `[.., rows, C]`.
 pub fn take_rows(x: &Tensor, index: &Tensor<u32>) -> Tensor {
     let y = Tensor::uninit(x.device(), &[index.shape(), &[x.channels()]].concat());
-    per_element("take_rows", [x.buffer(), index.buffer()], &y, 1);
+    per_vec("take_rows", [x.buffer(), index.buffer()], &y, 1);
     y
 }
 
@@ -39,6 +41,6 @@ pub fn scale_rows(x: &Tensor, factor: &Tensor) -> Tensor {
         factor.shape()
     );
     let y = Tensor::uninit(x.device(), x.shape());
-    per_element("scale_rows", [x.buffer(), factor.buffer()], &y, period);
+    per_vec("scale_rows", [x.buffer(), factor.buffer()], &y, period);
     y
 }
