@@ -22,7 +22,7 @@ const STEPS = (C + STEP - 1u) / STEP;
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read> w: array<vec4f>;
-@group(0) @binding(2) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read> residual: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> y: array<vec4f>;
 
@@ -35,7 +35,18 @@ fn linear(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec
     var m: array<u32, R>;
     for (var r = 0u; r < R; r++) { m[r] = min((tile * R + r) * LANES + lane, p.m - 1u); }
 
+    // Mesa unrolls a loop of any size if its rounds (at most 32) are the length of an array that it
+    // runs over, others only if small; and in one that is not unrolled such arrays go to memory.
+    // Hence two loops over the columns, everywhere.
     var acc: array<array<array<f32, STEP>, STEPS>, R>;
+    if BIAS == 1u {
+        for (var c = 0u; c < STEPS; c++) {
+            for (var s = 0u; s < STEP; s++) {
+                let b = bias[min(column + c * STEP + s, 4u * N4 - 1u)];
+                for (var r = 0u; r < R; r++) { acc[r][c][s] = b; }
+            }
+        }
+    }
     for (var k = 0u; k < K4; k += 2u) {
         var row: array<array<f32, 8>, R>;
         for (var r = 0u; r < R; r++) {
@@ -69,16 +80,24 @@ fn linear(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec
         }
     }
 
-    for (var c = 0u; c < C; c += 4u) {
-        let n4 = (column + c) / 4u;
-        var b = vec4f();
-        if BIAS == 1u { b = bias[n4]; }
-        for (var r = 0u; r < R; r++) {
-            var value = b;
-            for (var e = 0u; e < 4u; e++) { value[e] += acc[r][(c + e) / STEP][(c + e) % STEP]; }
-            if GELU == 1u { value = gelu_of4(value); }
-            if RESIDUAL == 1u { value += residual[m[r] * N4 + n4]; }
-            y[m[r] * N4 + n4] = value;
+    if GELU == 1u {
+        for (var c = 0u; c < STEPS; c++) {
+            for (var s = 0u; s < STEP; s++) {
+                for (var r = 0u; r < R; r++) { acc[r][c][s] = gelu_of(acc[r][c][s]); }
+            }
+        }
+    }
+    for (var c = 0u; c < STEPS; c++) {
+        for (var s = 0u; s < STEP; s += 4u) {
+            for (var r = 0u; r < R; r++) {
+                if c * STEP + s < C {
+                    let at = m[r] * N4 + (column + c * STEP + s) / 4u;
+                    var four: vec4f;
+                    for (var e = 0u; e < 4u; e++) { four[e] = acc[r][c][s + e]; }
+                    if RESIDUAL == 1u { four += residual[at]; }
+                    y[at] = four;
+                }
+            }
         }
     }
 }

@@ -165,7 +165,7 @@ impl Tile {
             };
         }
         let cost = |rows: &usize| slots.div_ceil(rows * lanes) * (rows + 3);
-        let rows = [10, 8, 4, 1].into_iter().min_by_key(cost).unwrap_or(1);
+        let rows = [8, 4, 2, 1].into_iter().min_by_key(cost).unwrap_or(1);
         Tile {
             workgroup: 8.max(lanes),
             lanes,
