@@ -1,14 +1,12 @@
 // How many multiply-adds an adapter makes in a second: independent sums, and nothing else.
 //
 // Bindings: seed [2] f32, output y, one f32 per invocation.
-// Constants: WG invocations per workgroup, CHAINS sums each; STEPS · ROUNDS multiply-adds per sum.
+// Constants: WG invocations per workgroup, CHAINS sums each, ROUNDS · STEPS multiply-adds per sum.
 // Grid: one-dimensional, as many workgroups as fill the adapter.
 //
 // A multiply-add waits for the one before it in its own sum, so an invocation needs several sums to
 // keep the units busy; too many do not fit the registers. STEPS are unrolled, which hides the loop.
 // The factors come from a buffer, so that nothing can be computed beforehand.
-
-const STEPS = 16u;
 
 @group(0) @binding(0) var<storage, read> seed: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;

@@ -116,7 +116,7 @@ impl Gpu {
     }
 }
 
-/// Seconds for one of what `run` does as often as it is told: the best of three rounds, each long
+/// Seconds for one of what `run` does as often as it is told: the best of five rounds, each long
 /// enough (20 ms) that submitting and waiting do not count.
 pub fn best_of(mut run: impl FnMut(u32) -> Result<Duration>) -> Result<f64> {
     run(1)?; // the first pays for compiling, and for memory that nobody has touched
@@ -125,7 +125,7 @@ pub fn best_of(mut run: impl FnMut(u32) -> Result<Duration>) -> Result<f64> {
         count *= 2;
     }
     let mut best = Duration::MAX;
-    for _ in 0..3 {
+    for _ in 0..5 {
         best = best.min(run(count)?);
     }
     Ok(best.as_secs_f64() / f64::from(count))

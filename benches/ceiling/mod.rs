@@ -24,15 +24,6 @@ impl Ceiling {
             bytes: bytes(gpu)?,
         })
     }
-
-    /// The seconds that work of this size takes at the least, and which ceiling says so.
-    pub fn least_time(&self, flops: f64, bytes: f64) -> (f64, &'static str) {
-        let (compute, copy) = (flops / self.flops, bytes / self.bytes);
-        match compute >= copy {
-            true => (compute, "FMA"),
-            false => (copy, "copy"),
-        }
-    }
 }
 
 impl Display for Ceiling {
@@ -47,7 +38,7 @@ impl Display for Ceiling {
 
 fn flops(gpu: &Gpu) -> Result<f64> {
     const ROUNDS: u32 = 256;
-    const STEPS: u32 = 16; // as in the file
+    const STEPS: u32 = 16;
     // A processor is filled by few; a GPU wants them by the hundred thousand.
     let invocations: u32 = if gpu.is_software { 1 << 14 } else { 1 << 20 };
     let seed = gpu.buffer(8);
@@ -55,7 +46,8 @@ fn flops(gpu: &Gpu) -> Result<f64> {
     let mut best: f64 = 0.0;
     for (wg, chains) in [(8, 8), (8, 12), (64, 8), (64, 12), (256, 8), (256, 16)] {
         let source = format!(
-            "const WG = {wg}u; const CHAINS = {chains}u; const ROUNDS = {ROUNDS}u;\n{}",
+            "const WG = {wg}u; const CHAINS = {chains}u; const ROUNDS = {ROUNDS}u; \
+             const STEPS = {STEPS}u;\n{}",
             include_str!("fma_peak.wgsl")
         );
         let kernel = gpu.kernel(&source, &[&seed, &y]);
