@@ -15,7 +15,7 @@ use anyhow::Result;
 use catanet::CATANet;
 use catanet::data::Batch;
 use catanet::multi_adds::{MultiAdds, parameters};
-use catanet::train::{Run, check_size};
+use catanet::train::Run;
 use catanet::weights::load;
 use common::{Bench, Cost, noise, noise_vec};
 use tensor::Device;
@@ -86,10 +86,6 @@ fn train(bench: &mut Bench, device: &Device, name: &str, batch: usize) {
         ..forward
     };
     let step = || {
-        check_size(device, SCALE, batch, PATCH).map_err(|e| match e {
-            catanet::Error::LargeStep { source, .. } => source,
-            other => unreachable!("the patch is large enough: {other}"),
-        })?;
         let loss = run.step(device, &pairs, PATCH, 1e-4);
         device.wait_idle()?;
         Ok(loss)

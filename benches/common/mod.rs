@@ -151,7 +151,7 @@ impl Bench {
         let width = width.unwrap_or(0).max("work".len());
         println!("{}, {ceiling}, measured in this run.", self.device.name());
         println!(
-            "GB/s counts inputs and outputs once each; near or above the ceiling, caches serve.\n"
+            "GB/s counts every input and output once; what caches hold may go above the copy.\n"
         );
         println!(
             "{:width$}  {:>9}  {:>8}  {:>7}  {:>7}",
