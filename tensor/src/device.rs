@@ -35,6 +35,12 @@ pub struct Stats {
     pub pool_bytes: u64,
     /// Buffers held by the pool, in use or free.
     pub pool_buffers: u64,
+    /// Bytes in buffers that tensors hold now.
+    pub used_bytes: u64,
+    /// The most that `pool_bytes` has been since [`Device::reset_peaks`]: what the driver was asked for.
+    pub peak_pool_bytes: u64,
+    /// The most that `used_bytes` has been since then: what the work needs at least.
+    pub peak_used_bytes: u64,
 }
 
 /// Device memory behind a tensor; goes back to the pool on drop.
@@ -121,7 +127,15 @@ impl Device {
             read_backs: recorder.read_backs,
             pool_bytes: pool.allocated_bytes,
             pool_buffers: pool.allocated_buffers,
+            used_bytes: pool.used_bytes,
+            peak_pool_bytes: pool.peak_allocated_bytes,
+            peak_used_bytes: pool.peak_used_bytes,
         }
+    }
+
+    /// Lets the peaks of [`Stats`] start anew. To measure a piece of work, [`Device::trim`] first.
+    pub fn reset_peaks(&self) {
+        lock(&self.0.pool).reset_peaks();
     }
 
     /// Gives the pool's free buffers back to the driver: between images of different sizes, say.
@@ -184,9 +198,7 @@ impl Device {
                 adapter,
             });
         };
-        let mut pool = lock(&self.0.pool);
-        pool.allocated_bytes += class;
-        pool.allocated_buffers += 1;
+        lock(&self.0.pool).count_new(class);
         Ok(buffer)
     }
 
