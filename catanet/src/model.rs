@@ -4,6 +4,7 @@
 
 #![allow(clippy::upper_case_acronyms)] // the paper's names
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,7 +13,8 @@ use nn::{Attention, Conv2d, DepthwiseConv2d, LayerNorm, Linear, Module, Rng, Sta
 use tensor::ops::{self, RowLists};
 use tensor::{Device, Tensor};
 
-use crate::geometry::Geometry;
+use crate::bands::{TAIL_HALO, halo, in_bands, in_runs};
+use crate::geometry::{Geometry, window_rows, window_slots};
 
 /// Channels C of a token.
 pub const DIM: usize = 40;
@@ -44,10 +46,8 @@ pub enum Mode {
     Eval,
 }
 
-/// What a block needs to know of the map it works on.
+/// What a block needs to know of the forward pass it is in.
 struct Map<'a> {
-    height: usize,
-    width: usize,
     geometry: &'a Geometry,
     mode: Mode,
 }
@@ -71,14 +71,21 @@ impl ConvFFN {
         }
     }
 
-    fn forward(&self, x: &Var, map: &Map) -> Var {
-        let &[b, n, _] = x.shape() else {
-            unreachable!("tokens are [B, N, C]")
-        };
-        let a = self.fc1.forward_gelu(&self.norm.forward(x)); // [B, N, 96]
-        let image = reshape(&a, &[b, map.height, map.width, MLP_DIM]);
-        let a = reshape(&self.dwconv.forward_gelu_add(&image), &[b, n, MLP_DIM]);
-        self.fc2.forward_onto(&a, x) // [B, N, C]
+    /// [B, H, W, C] → [B, H, W, C]
+    fn forward(&self, x: &Var) -> Var {
+        let row_bytes = 4 * x.shape()[2] * MLP_DIM;
+        let reach = halo(2, x.shape()[1]);
+        in_bands(
+            &[x],
+            reach,
+            |rows| rows.len() * row_bytes,
+            |x, _| {
+                let mut a = self.norm.forward(&x[0]); // [B, H, W, C]
+                a = self.fc1.forward_gelu(&a); // [B, H, W, 96]
+                a = self.dwconv.forward_gelu_add(&a);
+                self.fc2.forward_onto(&a, &x[0]) // [B, H, W, C]
+            },
+        )
     }
 
     /// `norm` and `fn` are siblings in the published names.
@@ -163,48 +170,99 @@ impl TAB {
         refined
     }
 
-    fn forward(&self, residual: &Var, map: &Map) -> Var {
-        let &[b, n, _] = residual.shape() else {
-            unreachable!("tokens are [B, N, C]")
+    /// [B, H, W, C] → [B, H, W, C]
+    fn forward(&self, x: &Var, map: &Map) -> Var {
+        let &[b, height, width, _] = x.shape() else {
+            unreachable!("images are [B, H, W, C]")
         };
-        let device = residual.device();
-        let m = self.means.shape()[0];
-        let x = self.norm.forward(residual); // [B, N, C]
+        let residual = reshape(x, &[b, height * width, DIM]);
+        let y = match in_runs(&residual, self.group) {
+            Some(runs) if map.mode == Mode::Eval && self.initted.load(Ordering::Relaxed) => {
+                self.attend_in_runs(&residual, &runs, map)
+            }
+            _ => self.attend(&residual, map),
+        };
+        self.mlp.forward(&reshape(&y, x.shape()))
+    }
 
+    /// All but ConvFFN. `[B, N, C]` → `[B, N, C]`
+    fn attend(&self, residual: &Var, map: &Map) -> Var {
+        let x = self.norm.forward(residual); // [B, N, C]
         let tokens = autograd::unit(&x);
         let centres = self.centres(&x, &tokens, map.mode); // [M, C]
-        let (k_c, v_c) = self.irca.forward(&centres); // [1, M, 36], [1, M, C]
         let owner = ops::nearest_centre(&tokens, &ops::unit(&centres)); // [B, N]
-        let sorted = ops::counting_sort(&owner, m);
-
+        drop(tokens);
+        let sorted = ops::counting_sort(&owner, centres.rows());
         let x = autograd::sort_tokens(&x, &sorted);
-        let q = self.iasa.to_q.forward(&x); // [B, N, 36]
-        let k = self.iasa.to_k.forward(&x); // [B, N, 36]
-        let v = self.iasa.to_v.forward(&x); // [B, N, C]
-        let own = attend(
-            &q,
-            &k,
-            &v,
-            &map.geometry.sub_groups(device, n, self.group),
-            HEADS,
-        );
+        let y = self.attend_sorted(&x, &self.irca.forward(&centres), map); // [B, N, C]
+        let y = autograd::unsort_tokens(&y, &sorted);
+        self.conv1x1
+            .forward_onto(&self.iasa.proj.forward(&y), residual)
+    }
+
+    /// IASA and IRCA of sorted tokens, given the centres' keys and values. `[B, N, C]` → `[B, N, C]`
+    fn attend_sorted(&self, x: &Var, (k_c, v_c): &(Var, Var), map: &Map) -> Var {
+        let &[b, n, _] = x.shape() else {
+            unreachable!("tokens are [B, N, C]")
+        };
+        let device = x.device();
+        let q = self.iasa.to_q.forward(x); // [B, N, 36]
+        let k = self.iasa.to_k.forward(x); // [B, N, 36]
+        let v = self.iasa.to_v.forward(x); // [B, N, C]
+        let groups = map.geometry.sub_groups(device, n, self.group);
+        let own = attend(&q, &k, &v, &groups, HEADS);
+        drop((k, v));
         // All images share the centres: for them the batch is one long list of tokens.
         let q = reshape(&q, &[1, b * n, QK_DIM]);
-        let all = attend(
-            &q,
-            &k_c,
-            &v_c,
-            &map.geometry.to_centres(device, b * n, m),
-            HEADS,
-        );
-        let y = add(&own, &reshape(&all, &[b, n, DIM]));
-        let y = self
-            .iasa
-            .proj
-            .forward(&autograd::unsort_tokens(&y, &sorted)); // [B, N, C]
+        let lists = map.geometry.to_centres(device, b * n, k_c.shape()[1]);
+        let all = attend(&q, k_c, v_c, &lists, HEADS);
+        add(&own, &reshape(&all, &[b, n, DIM]))
+    }
 
-        self.mlp
-            .forward(&self.conv1x1.forward_onto(&y, residual), map)
+    /// [`Self::attend`] of one image with more tokens than a kernel can take at once: what all tokens
+    /// have a part in is their order alone. Rows are normalised twice instead of kept.
+    fn attend_in_runs(&self, residual: &Var, runs: &[Range<usize>], map: &Map) -> Var {
+        let n = residual.shape()[1];
+        let residual = residual.value().reshape(&[n, DIM]);
+        let take = |from: Tensor| Var::constant(from.reshape(&[1, from.rows(), DIM]));
+        let norm = |from: Tensor| self.norm.forward(&take(from)); // [1, tokens of a run, C]
+        let centres = Var::constant(self.means.clone());
+        let directions = ops::unit(&centres);
+        let owner = ops::concat(
+            n,
+            runs.iter().map(|run| {
+                let tokens = ops::unit(&norm(ops::slice(&residual, run.clone())));
+                ops::nearest_centre(&tokens, &directions).reshape(&[run.len()])
+            }),
+        );
+        let sorted = ops::counting_sort(&owner.reshape(&[1, n]), centres.rows());
+        let (order, inverse) = (sorted.order.reshape(&[n]), sorted.inverse.reshape(&[n]));
+        let keys = self.irca.forward(&centres);
+        let y = ops::concat(
+            n,
+            runs.iter().map(|run| {
+                // The last sub-group attends to the next run's first, which is dropped again.
+                let around = run.start..n.min(run.end + self.group);
+                let x = norm(ops::take_rows(
+                    &residual,
+                    &ops::slice(&order, around.clone()),
+                ));
+                let y = self.attend_sorted(&x, &keys, map);
+                ops::slice(&y.reshape(&[around.len(), DIM]), 0..run.len())
+            }),
+        );
+        let y = ops::concat(
+            n,
+            runs.iter().map(|run| {
+                let own = take(ops::take_rows(&y, &ops::slice(&inverse, run.clone())));
+                let residual = take(ops::slice(&residual, run.clone()));
+                let y = self
+                    .conv1x1
+                    .forward_onto(&self.iasa.proj.forward(&own), &residual);
+                y.reshape(&[run.len(), DIM])
+            }),
+        );
+        Var::constant(y.reshape(&[1, n, DIM]))
     }
 
     fn visit(&self, name: &str, visitor: &mut dyn FnMut(String, State)) {
@@ -238,21 +296,29 @@ impl LRSA {
     }
 
     /// In every window t + proj(attention(norm(t))), averaged where windows overlap. `proj` is
-    /// linear, so the average is taken before it.
-    fn forward(&self, x: &Var, map: &Map) -> Var {
-        let windows = map
-            .geometry
-            .windows(x.device(), map.height, map.width, self.window);
-        let y = self.attention.attend(&self.norm.forward(x), &windows.lists); // [B, N, C]
-        let y = autograd::scale_rows(&y, &windows.average);
-        let x = match &windows.residual {
-            Some(factor) => self
+    /// linear, so the average is taken before it. [B, H, W, C] → [B, H, W, C]
+    fn forward(&self, x: &Var, geometry: &Geometry) -> Var {
+        let map = [x.shape()[1], x.shape()[2]];
+        let reach = |rows| window_rows(map[0], self.window, rows);
+        let bytes = |rows| 4 * DIM * window_slots(map, self.window, rows);
+        let y = in_bands(&[x], reach, bytes, |image, rows| {
+            let image = &image[0];
+            let windows = geometry.windows(image.device(), map, self.window, rows.clone());
+            let x = reshape(image, &[image.shape()[0], rows.len() * map[1], DIM]);
+            let y = self
                 .attention
-                .proj
-                .forward_onto(&y, &autograd::scale_rows(x, factor)),
-            None => self.attention.proj.forward_onto(&y, x),
-        };
-        self.mlp.forward(&x, map)
+                .attend(&self.norm.forward(&x), &windows.lists); // [B, N, C]
+            let y = autograd::scale_rows(&y, &windows.average);
+            let y = match &windows.residual {
+                Some(factor) => self
+                    .attention
+                    .proj
+                    .forward_onto(&y, &autograd::scale_rows(&x, factor)),
+                None => self.attention.proj.forward_onto(&y, &x),
+            };
+            reshape(&y, image.shape())
+        });
+        self.mlp.forward(&y)
     }
 
     fn visit(&self, name: &str, visitor: &mut dyn FnMut(String, State)) {
@@ -333,7 +399,7 @@ impl CATANet {
     /// clamp): `[B, H, W, 3]` → `[B, H·s, W·s, 3]`. In training H and W are at least [`MIN_SIDE`].
     #[track_caller]
     pub fn forward(&self, x: &Var, mode: Mode) -> Var {
-        let &[b, height, width, 3] = x.shape() else {
+        let &[_, height, width, 3] = x.shape() else {
             panic!("CATANet::forward: {:?} is not [B, H, W, 3]", x.shape())
         };
         assert!(
@@ -341,19 +407,13 @@ impl CATANet {
             "CATANet::forward: {height}×{width} is below {MIN_SIDE}; see CATANet::upscale"
         );
         let map = Map {
-            height,
-            width,
             geometry: &self.geometry,
             mode,
         };
-        let (image, tokens) = ([b, height, width, DIM], [b, height * width, DIM]);
-
-        let base = if self.scale > 1 {
-            autograd::bilinear(x, self.scale)
-        } else {
-            x.clone()
-        };
-        let shallow = self.first_conv.forward(x); // [B, H, W, C]
+        let row_bytes = 4 * width * DIM;
+        let narrow = |rows: Range<usize>| rows.len() * row_bytes;
+        let first_conv = |x: &[Var], _| self.first_conv.forward(&x[0]);
+        let shallow = in_bands(&[x], halo(1, height), narrow, first_conv); // [B, H, W, C]
         let mut f = shallow.clone();
         for Block {
             tab,
@@ -361,15 +421,42 @@ impl CATANet {
             mid_conv,
         } in &self.blocks
         {
-            let y = lrsa.forward(&tab.forward(&reshape(&f, &tokens), &map), &map); // [B, N, C]
-            f = add(&f, &mid_conv.forward(&reshape(&y, &image)));
+            let y = lrsa.forward(&tab.forward(&f, &map), &self.geometry);
+            f = in_bands(&[&f, &y], halo(1, height), narrow, |x, _| {
+                add(&x[0], &mid_conv.forward(&x[1]))
+            });
         }
-        f = add(&f, &shallow);
+        let row_bytes = 4 * width * self.widest();
+        let wide = |rows: Range<usize>| rows.len() * row_bytes;
+        in_bands(&[&f, &shallow, x], halo(TAIL_HALO, height), wide, |x, _| {
+            self.upsample(&add(&x[0], &x[1]), &x[2])
+        })
+    }
+
+    /// The most channels a tensor of the upsampler has for one pixel of the input.
+    pub(crate) fn widest(&self) -> usize {
+        let widths = self.upconvs.iter().scan(1, |pixels, (_, conv, factor)| {
+            let width = *pixels * conv.bias.len();
+            *pixels *= factor * factor;
+            Some(width)
+        });
+        widths.max().unwrap_or(DIM)
+    }
+
+    /// Features of images, and the images, to larger images: `[B, H, W, C]` and `[B, H, W, 3]` →
+    /// `[B, H·s, W·s, 3]`.
+    fn upsample(&self, f: &Var, x: &Var) -> Var {
+        let mut f = f.clone();
         for (_, upconv, factor) in &self.upconvs {
-            let larger = autograd::pixel_shuffle(&upconv.forward(&f), *factor);
-            f = autograd::leaky_relu(&larger, 0.1); // [B, H·r, W·r, C]
+            f = upconv.forward(&f);
+            f = autograd::pixel_shuffle(&f, *factor);
+            f = autograd::leaky_relu(&f, 0.1); // [B, H·r, W·r, C]
         }
-        add(&self.last_conv.forward(&f), &base)
+        let detail = self.last_conv.forward(&f);
+        match self.scale {
+            1 => add(&detail, x),
+            s => add(&detail, &autograd::bilinear(x, s)),
+        }
     }
 
     /// Enlarges images of any size from 1×1, without gradient: sides below [`MIN_SIDE`] are

@@ -2,8 +2,18 @@
 
 mod common;
 
+use std::sync::OnceLock;
+
 use common::{device, random, random_vec};
 use tensor::{Device, Error, Tensor, ops};
+
+/// A device whose kernels take no more than 4 KiB of a tensor.
+fn limited() -> &'static Device {
+    static DEVICE: OnceLock<Device> = OnceLock::new();
+    device(); // opened before it, not at the same time
+    let open = || Device::open_with_binding_limit(None, Some(4096));
+    DEVICE.get_or_init(|| open().expect("tests need an adapter"))
+}
 
 #[test]
 fn a_slice_holds_its_rows_and_kernels_can_take_it_wherever_it_begins() {
@@ -46,14 +56,26 @@ fn a_slice_beyond_the_end_panics() {
 
 #[test]
 fn a_tensor_that_no_kernel_can_take_at_once_is_made_and_used_in_parts() {
-    let device = Device::open_with_binding_limit(None, Some(4096)).expect("tests need an adapter");
+    let device = limited();
     assert_eq!(device.max_tensor_bytes(), 4096);
     let values = random_vec(4, 3000);
-    let x = Tensor::new(&device, &values, &[750, 4]); // 12,000 bytes
+    let x = Tensor::new(device, &values, &[750, 4]); // 12,000 bytes
     assert_eq!(x.to_vec().unwrap(), values, "it can be written and read");
     let error = ops::scale(&x, 2.0).to_vec().unwrap_err();
     assert!(matches!(&error, Error::TooLarge { shape, limit: 4096, .. } if shape == &[750, 4]));
     let part = |i: usize| ops::scale(&ops::slice(&x, 250 * i..250 * (i + 1)), 2.0);
     let doubled = ops::concat(750, (0..3).map(part)).to_vec().unwrap();
     assert!(doubled.iter().zip(&values).all(|(y, x)| *y == 2.0 * x));
+}
+
+#[test]
+fn rows_are_taken_from_a_tensor_that_no_kernel_can_take_at_once() {
+    let device = limited();
+    let values = random_vec(5, 900 * 3);
+    let x = Tensor::new(device, &values, &[900, 3]);
+    let index: Vec<u32> = (0..300).map(|i| i * 677 % 900).collect();
+    let taken = ops::take_rows(&x, &Tensor::new(device, &index, &[300]));
+    let row = |&r: &u32| &values[3 * r as usize..][..3];
+    let expected: Vec<f32> = index.iter().flat_map(row).copied().collect();
+    assert_eq!(taken.to_vec().unwrap(), expected);
 }

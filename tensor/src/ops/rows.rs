@@ -1,5 +1,6 @@
 //! Whole rows: taken by an index made on the device, or scaled each by its own factor.
 
+use super::slice;
 use crate::Tensor;
 use crate::device::Buffer;
 use crate::pipeline::Kernel;
@@ -8,22 +9,33 @@ use crate::tensor::WG;
 
 const SOURCE: &str = include_str!("../../../shaders/rows.wgsl");
 
-fn per_element(entry: &'static str, inputs: [&Buffer; 2], y: &Tensor, period: usize) {
+fn per_element(entry: &'static str, inputs: [&Buffer; 2], y: &Tensor, params: [usize; 2]) {
     let kernel = Kernel {
         source: SOURCE,
         entry,
         constants: &[("WG", WG as u32), ("C", y.channels() as u32)],
     };
-    let params = [y.len() as u32, period as u32];
+    let params = [y.len(), params[0], params[1]].map(|n| n as u32);
     let groups = grid(y.len().div_ceil(WG));
     y.device()
         .dispatch(&kernel, &inputs, &[y.buffer()], &params, groups);
 }
 
-/// `y[r] = x[index[r]]`: `x` `[M, C]`, `index` `[.., rows]` below M → `[.., rows, C]`.
+/// `y[r] = x[index[r]]`: `x` `[M, C]`, `index` `[.., rows]` below M → `[.., rows, C]`. x may be larger
+/// than what a kernel can take at once.
+#[track_caller]
 pub fn take_rows(x: &Tensor, index: &Tensor<u32>) -> Tensor {
-    let y = Tensor::uninit(x.device(), &[index.shape(), &[x.channels()]].concat());
-    per_element("take_rows", [x.buffer(), index.buffer()], &y, 1);
+    let &[m, c] = x.shape() else {
+        panic!("take_rows: x {:?} is not [M, C]", x.shape())
+    };
+    let y = Tensor::uninit(x.device(), &[index.shape(), &[c]].concat());
+    // 64 rows of any width end where kernels can begin to read.
+    let at_once = x.device().max_tensor_bytes() as usize / (4 * c * 64) * 64;
+    for first in (0..m).step_by(at_once.max(64)) {
+        let part = slice(x, first..m.min(first + at_once.max(64)));
+        let range = [first, part.rows()];
+        per_element("take_rows", [part.buffer(), index.buffer()], &y, range);
+    }
     y
 }
 
@@ -39,6 +51,6 @@ pub fn scale_rows(x: &Tensor, factor: &Tensor) -> Tensor {
         factor.shape()
     );
     let y = Tensor::uninit(x.device(), x.shape());
-    per_element("scale_rows", [x.buffer(), factor.buffer()], &y, period);
+    per_element("scale_rows", [x.buffer(), factor.buffer()], &y, [0, period]);
     y
 }
