@@ -48,3 +48,12 @@ fn an_image_worked_on_in_parts_comes_out_the_same_to_the_bit() {
         assert!(output(0) == output(1), "×{scale} of {height}×{width}");
     }
 }
+
+#[test]
+fn a_batch_beyond_the_limit_comes_out_the_same_to_the_bit() {
+    let output = |i: usize| {
+        let x = image(&devices()[i], &[5, 28, 31, 3]); // 4340 tokens
+        networks(2)[i].upscale(&x).to_vec().expect("enlarged")
+    };
+    assert!(output(0) == output(1));
+}

@@ -10,7 +10,7 @@ use std::ops::Range;
 use autograd::{Var, is_recording};
 use tensor::{Device, ops};
 
-use crate::model::DIM;
+use crate::model::{DIM, MLP_DIM, WINDOWS};
 
 /// What the widest tensor of a band may take, if the adapter binds as much: enough work to fill a
 /// GPU, and so many rows that those around them hardly count.
@@ -98,4 +98,19 @@ pub fn in_runs(tokens: &Var, group: usize) -> Option<Vec<Range<usize>>> {
             .map(|(from, to)| from..to)
             .collect(),
     )
+}
+
+/// The largest tensors of a forward pass over a height×width image, though it is worked on in parts: of
+/// those that are whole, and of those that a kernel has to take at once.
+pub fn least(scale: usize, height: usize, width: usize) -> [[usize; 3]; 2] {
+    let widest = MLP_DIM.max(DIM * scale * scale);
+    let bytes = |&[a, b, c]: &[usize; 3]| a * b * c;
+    let larger = |a, b| if bytes(&a) >= bytes(&b) { a } else { b };
+    // Up to three windows meet in a row.
+    let windows = WINDOWS.map(|size| [3 * size, (width - 2).div_ceil(size - 2) * size, DIM]);
+    let band = [2 * TAIL_HALO + 1, width, widest];
+    [
+        larger([height, width, DIM], [height * scale, width * scale, 3]),
+        windows.into_iter().fold(band, larger),
+    ]
 }

@@ -426,21 +426,11 @@ impl CATANet {
                 add(&x[0], &mid_conv.forward(&x[1]))
             });
         }
-        let row_bytes = 4 * width * self.widest();
+        let row_bytes = 4 * width * DIM * self.scale * self.scale; // out of the last upconv
         let wide = |rows: Range<usize>| rows.len() * row_bytes;
         in_bands(&[&f, &shallow, x], halo(TAIL_HALO, height), wide, |x, _| {
             self.upsample(&add(&x[0], &x[1]), &x[2])
         })
-    }
-
-    /// The most channels a tensor of the upsampler has for one pixel of the input.
-    pub(crate) fn widest(&self) -> usize {
-        let widths = self.upconvs.iter().scan(1, |pixels, (_, conv, factor)| {
-            let width = *pixels * conv.bias.len();
-            *pixels *= factor * factor;
-            Some(width)
-        });
-        widths.max().unwrap_or(DIM)
     }
 
     /// Features of images, and the images, to larger images: `[B, H, W, C]` and `[B, H, W, 3]` →
@@ -467,6 +457,12 @@ impl CATANet {
         let &[b, h, w, 3] = x.shape() else {
             panic!("CATANet::upscale: {:?} is not [B, H, W, 3]", x.shape())
         };
+        let limit = x.device().max_tensor_bytes() as usize;
+        let stored = |block: &Block| block.tab.initted.load(Ordering::Relaxed);
+        if b > 1 && 4 * b * h * w * DIM > limit && self.blocks.iter().all(stored) {
+            // With stored centres no image knows of the others.
+            return ops::concat(b, (0..b).map(|i| self.upscale(&ops::slice(x, i..i + 1))));
+        }
         let run = |x: Tensor| autograd::no_grad(|| self.forward(&Var::constant(x), Mode::Eval));
         let (ph, pw) = (h.max(MIN_SIDE), w.max(MIN_SIDE));
         if (ph, pw) == (h, w) {
