@@ -71,7 +71,13 @@ pub fn in_bands(
 
 /// The rows within `rows` of the output rows, of `height`: what a convolution reaches.
 pub fn halo(rows: usize, height: usize) -> impl Fn(Range<usize>) -> Range<usize> {
-    move |out| out.start.saturating_sub(rows)..height.min(out.end + rows)
+    move |out: Range<usize>| out.start.saturating_sub(rows)..height.min(out.end + rows)
+}
+
+/// The bytes of a tensor of so many channels for every pixel of some rows of the images `x`.
+pub fn row_bytes(x: &Var, channels: usize) -> impl Fn(Range<usize>) -> usize + use<> {
+    let row = 4 * channels * x.shape()[2];
+    move |rows| row * rows.len()
 }
 
 /// The runs in which to work on tokens `[1, N, C]` in sub-groups of `group`; None where a kernel can

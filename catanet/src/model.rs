@@ -6,14 +6,14 @@
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use autograd::{Var, add, reshape};
+use autograd::{Var, add, checkpoint, reshape};
 use nn::{Attention, Conv2d, DepthwiseConv2d, LayerNorm, Linear, Module, Rng, State, attend, join};
 use tensor::ops::{self, RowLists};
 use tensor::{Device, Tensor};
 
-use crate::bands::{TAIL_HALO, halo, in_bands, in_runs};
+use crate::bands::{TAIL_HALO, halo, in_bands, in_runs, row_bytes};
 use crate::geometry::{Geometry, window_rows, window_slots};
 
 /// Channels C of a token.
@@ -47,9 +47,10 @@ pub enum Mode {
 }
 
 /// What a block needs to know of the forward pass it is in.
-struct Map<'a> {
+struct Pass<'a> {
     geometry: &'a Geometry,
     mode: Mode,
+    refined: &'a OnceLock<Tensor>, // the centres as they were before the refinement with gradient
 }
 
 /// ConvFFN: `a = gelu(fc1(x))`, then `fc2(a + gelu(dwconv(a)))`, with its norm before and its
@@ -73,12 +74,10 @@ impl ConvFFN {
 
     /// [B, H, W, C] → [B, H, W, C]
     fn forward(&self, x: &Var) -> Var {
-        let row_bytes = 4 * x.shape()[2] * MLP_DIM;
-        let reach = halo(2, x.shape()[1]);
         in_bands(
             &[x],
-            reach,
-            |rows| rows.len() * row_bytes,
+            halo(2, x.shape()[1]),
+            row_bytes(x, MLP_DIM),
             |x, _| {
                 let mut a = self.norm.forward(&x[0]); // [B, H, W, C]
                 a = self.fc1.forward_gelu(&a); // [B, H, W, 96]
@@ -145,22 +144,27 @@ impl TAB {
     }
 
     /// The centres of this step: stored or pooled ones, in training refined five times by the
-    /// batch's tokens, the last time with gradient. `tokens` are the unit rows of `x`.
+    /// batch's tokens, the last time with gradient. `tokens` are the unit rows of `x`. When a pass is
+    /// repeated, its centres are those of the first time, and the stored ones stay.
     /// `[B, N, C]` → `[M, C]`
-    fn centres(&self, x: &Var, tokens: &Var, mode: Mode) -> Var {
-        let m = self.means.shape()[0];
-        let stored = match self.initted.load(Ordering::Relaxed) {
+    fn centres(&self, x: &Var, tokens: &Var, pass: &Pass) -> Var {
+        let stored = || match self.initted.load(Ordering::Relaxed) {
             true => self.means.clone(),
-            false => ops::pool_tokens(x, m),
+            false => ops::pool_tokens(x, self.means.shape()[0]),
         };
-        if mode == Mode::Eval {
-            return Var::constant(stored); // neither refined nor made unit
+        if pass.mode == Mode::Eval {
+            return Var::constant(stored()); // neither refined nor made unit
         }
-        let mut centres = ops::unit(&stored);
-        for _ in 1..REFINEMENTS {
-            centres = ops::unit(&ops::refine_centres(tokens, &centres).0);
+        let repeated = pass.refined.get().is_some();
+        let centres = pass.refined.get_or_init(|| {
+            (1..REFINEMENTS).fold(ops::unit(&stored()), |centres, _| {
+                ops::unit(&ops::refine_centres(tokens, &centres).0)
+            })
+        });
+        let refined = autograd::refine_centres(tokens, centres);
+        if repeated {
+            return refined;
         }
-        let refined = autograd::refine_centres(tokens, &centres);
         if self.initted.swap(true, Ordering::Relaxed) {
             self.means
                 .copy_from(&ops::weighted_sum(&self.means, EMA[0], &refined, EMA[1]));
@@ -171,37 +175,37 @@ impl TAB {
     }
 
     /// [B, H, W, C] → [B, H, W, C]
-    fn forward(&self, x: &Var, map: &Map) -> Var {
+    fn forward(&self, x: &Var, pass: &Pass) -> Var {
         let &[b, height, width, _] = x.shape() else {
             unreachable!("images are [B, H, W, C]")
         };
         let residual = reshape(x, &[b, height * width, DIM]);
         let y = match in_runs(&residual, self.group) {
-            Some(runs) if map.mode == Mode::Eval && self.initted.load(Ordering::Relaxed) => {
-                self.attend_in_runs(&residual, &runs, map)
+            Some(runs) if pass.mode == Mode::Eval && self.initted.load(Ordering::Relaxed) => {
+                self.attend_in_runs(&residual, &runs, pass)
             }
-            _ => self.attend(&residual, map),
+            _ => self.attend(&residual, pass),
         };
         self.mlp.forward(&reshape(&y, x.shape()))
     }
 
     /// All but ConvFFN. `[B, N, C]` → `[B, N, C]`
-    fn attend(&self, residual: &Var, map: &Map) -> Var {
+    fn attend(&self, residual: &Var, pass: &Pass) -> Var {
         let x = self.norm.forward(residual); // [B, N, C]
         let tokens = autograd::unit(&x);
-        let centres = self.centres(&x, &tokens, map.mode); // [M, C]
+        let centres = self.centres(&x, &tokens, pass); // [M, C]
         let owner = ops::nearest_centre(&tokens, &ops::unit(&centres)); // [B, N]
         drop(tokens);
         let sorted = ops::counting_sort(&owner, centres.rows());
         let x = autograd::sort_tokens(&x, &sorted);
-        let y = self.attend_sorted(&x, &self.irca.forward(&centres), map); // [B, N, C]
+        let y = self.attend_sorted(&x, &self.irca.forward(&centres), pass); // [B, N, C]
         let y = autograd::unsort_tokens(&y, &sorted);
         self.conv1x1
             .forward_onto(&self.iasa.proj.forward(&y), residual)
     }
 
     /// IASA and IRCA of sorted tokens, given the centres' keys and values. `[B, N, C]` → `[B, N, C]`
-    fn attend_sorted(&self, x: &Var, (k_c, v_c): &(Var, Var), map: &Map) -> Var {
+    fn attend_sorted(&self, x: &Var, (k_c, v_c): &(Var, Var), pass: &Pass) -> Var {
         let &[b, n, _] = x.shape() else {
             unreachable!("tokens are [B, N, C]")
         };
@@ -209,19 +213,19 @@ impl TAB {
         let q = self.iasa.to_q.forward(x); // [B, N, 36]
         let k = self.iasa.to_k.forward(x); // [B, N, 36]
         let v = self.iasa.to_v.forward(x); // [B, N, C]
-        let groups = map.geometry.sub_groups(device, n, self.group);
+        let groups = pass.geometry.sub_groups(device, n, self.group);
         let own = attend(&q, &k, &v, &groups, HEADS);
         drop((k, v));
         // All images share the centres: for them the batch is one long list of tokens.
         let q = reshape(&q, &[1, b * n, QK_DIM]);
-        let lists = map.geometry.to_centres(device, b * n, k_c.shape()[1]);
+        let lists = pass.geometry.to_centres(device, b * n, k_c.shape()[1]);
         let all = attend(&q, k_c, v_c, &lists, HEADS);
         add(&own, &reshape(&all, &[b, n, DIM]))
     }
 
     /// [`Self::attend`] of one image with more tokens than a kernel can take at once: what all tokens
     /// have a part in is their order alone. Rows are normalised twice instead of kept.
-    fn attend_in_runs(&self, residual: &Var, runs: &[Range<usize>], map: &Map) -> Var {
+    fn attend_in_runs(&self, residual: &Var, runs: &[Range<usize>], pass: &Pass) -> Var {
         let n = residual.shape()[1];
         let residual = residual.value().reshape(&[n, DIM]);
         let take = |from: Tensor| Var::constant(from.reshape(&[1, from.rows(), DIM]));
@@ -247,7 +251,7 @@ impl TAB {
                     &residual,
                     &ops::slice(&order, around.clone()),
                 ));
-                let y = self.attend_sorted(&x, &keys, map);
+                let y = self.attend_sorted(&x, &keys, pass);
                 ops::slice(&y.reshape(&[around.len(), DIM]), 0..run.len())
             }),
         );
@@ -335,14 +339,28 @@ struct Block {
     mid_conv: Conv2d,
 }
 
+impl Block {
+    /// [B, H, W, C] → [B, H, W, C]
+    fn forward(&self, f: &Var, pass: &Pass) -> Var {
+        let y = self.lrsa.forward(&self.tab.forward(f, pass), pass.geometry);
+        in_bands(
+            &[f, &y],
+            halo(1, f.shape()[1]),
+            row_bytes(f, DIM),
+            |x, _| add(&x[0], &self.mid_conv.forward(&x[1])),
+        )
+    }
+}
+
 /// The network, for one scale.
 pub struct CATANet {
     scale: usize,
     first_conv: Conv2d,
-    blocks: Vec<Block>,
+    blocks: Vec<Arc<Block>>,
     upconvs: Vec<(&'static str, Conv2d, usize)>, // name, convolution, factor
     last_conv: Conv2d,
-    geometry: Geometry,
+    geometry: Arc<Geometry>,
+    checkpoint: bool,
     frames: Mutex<Option<(FrameSize, Arc<Frame>)>>,
 }
 
@@ -374,10 +392,12 @@ impl CATANet {
         };
         let last_conv = conv(DIM, 3);
         let sizes = WINDOWS.into_iter().zip(CENTRES).zip(GROUPS);
-        let blocks = sizes.map(|((window, centres), group)| Block {
-            tab: TAB::new(device, centres, group, &mut rng),
-            lrsa: LRSA::new(device, window, &mut rng),
-            mid_conv: Conv2d::new(device, DIM, DIM, &mut rng),
+        let blocks = sizes.map(|((window, centres), group)| {
+            Arc::new(Block {
+                tab: TAB::new(device, centres, group, &mut rng),
+                lrsa: LRSA::new(device, window, &mut rng),
+                mid_conv: Conv2d::new(device, DIM, DIM, &mut rng),
+            })
         });
         CATANet {
             scale,
@@ -385,7 +405,8 @@ impl CATANet {
             blocks: blocks.collect(),
             upconvs,
             last_conv,
-            geometry: Geometry::default(),
+            geometry: Arc::default(),
+            checkpoint: false,
             frames: Mutex::new(None),
         }
     }
@@ -393,6 +414,13 @@ impl CATANet {
     /// The factor by which it enlarges.
     pub fn scale(&self) -> usize {
         self.scale
+    }
+
+    /// Whether a training step keeps of every block only what goes into it, and computes the rest once
+    /// more on the way back: about a quarter more time, for a fraction of the memory. No bit of the
+    /// result depends on it.
+    pub fn checkpoint_activations(&mut self, on: bool) {
+        self.checkpoint = on;
     }
 
     /// Low-resolution images to high-resolution ones, values in `[0, 1]` in, about `[0, 1]` out (no
@@ -406,31 +434,33 @@ impl CATANet {
             height.min(width) >= MIN_SIDE,
             "CATANet::forward: {height}×{width} is below {MIN_SIDE}; see CATANet::upscale"
         );
-        let map = Map {
-            geometry: &self.geometry,
-            mode,
-        };
-        let row_bytes = 4 * width * DIM;
-        let narrow = |rows: Range<usize>| rows.len() * row_bytes;
         let first_conv = |x: &[Var], _| self.first_conv.forward(&x[0]);
-        let shallow = in_bands(&[x], halo(1, height), narrow, first_conv); // [B, H, W, C]
+        let shallow = in_bands(&[x], halo(1, height), row_bytes(x, DIM), first_conv); // [B, H, W, C]
         let mut f = shallow.clone();
-        for Block {
-            tab,
-            lrsa,
-            mid_conv,
-        } in &self.blocks
-        {
-            let y = lrsa.forward(&tab.forward(&f, &map), &self.geometry);
-            f = in_bands(&[&f, &y], halo(1, height), narrow, |x, _| {
-                add(&x[0], &mid_conv.forward(&x[1]))
-            });
+        for block in &self.blocks {
+            let (block, geometry, refined) =
+                (block.clone(), self.geometry.clone(), OnceLock::new());
+            let run = move |f: &[Var]| {
+                let pass = Pass {
+                    geometry: &geometry,
+                    mode,
+                    refined: &refined,
+                };
+                block.forward(&f[0], &pass)
+            };
+            f = match self.checkpoint {
+                true => checkpoint(&[&f], run),
+                false => run(&[f]),
+            };
         }
-        let row_bytes = 4 * width * DIM * self.scale * self.scale; // out of the last upconv
-        let wide = |rows: Range<usize>| rows.len() * row_bytes;
-        in_bands(&[&f, &shallow, x], halo(TAIL_HALO, height), wide, |x, _| {
-            self.upsample(&add(&x[0], &x[1]), &x[2])
-        })
+        let widest = DIM * self.scale * self.scale; // out of the last upconv
+        let tail = [&f, &shallow, x];
+        in_bands(
+            &tail,
+            halo(TAIL_HALO, height),
+            row_bytes(x, widest),
+            |x, _| self.upsample(&add(&x[0], &x[1]), &x[2]),
+        )
     }
 
     /// Features of images, and the images, to larger images: `[B, H, W, C]` and `[B, H, W, 3]` →
@@ -458,7 +488,7 @@ impl CATANet {
             panic!("CATANet::upscale: {:?} is not [B, H, W, 3]", x.shape())
         };
         let limit = x.device().max_tensor_bytes() as usize;
-        let stored = |block: &Block| block.tab.initted.load(Ordering::Relaxed);
+        let stored = |block: &Arc<Block>| block.tab.initted.load(Ordering::Relaxed);
         if b > 1 && 4 * b * h * w * DIM > limit && self.blocks.iter().all(stored) {
             // With stored centres no image knows of the others.
             return ops::concat(b, (0..b).map(|i| self.upscale(&ops::slice(x, i..i + 1))));
