@@ -2,15 +2,18 @@
 
 use std::sync::OnceLock;
 
+use autograd::{Var, no_grad};
+use catanet::train::check_size;
 use catanet::{CATANet, Mode};
 use nn::{load_state_dict, state_dict};
 use tensor::{Device, Tensor};
 
-/// A device, and one whose kernels take no more than 640 KiB of a tensor: 4096 tokens of 40 channels.
-fn devices() -> &'static [Device; 2] {
-    static DEVICES: OnceLock<[Device; 2]> = OnceLock::new();
+/// The adapter as it is, and with kernels that take no more than 640 KiB of a tensor (4096 tokens of 40
+/// channels) or 2.5 MiB.
+fn devices() -> &'static [Device; 3] {
+    static DEVICES: OnceLock<[Device; 3]> = OnceLock::new();
     DEVICES.get_or_init(|| {
-        [None, Some(640 << 10)].map(|limit| {
+        [None, Some(640 << 10), Some(2560 << 10)].map(|limit| {
             Device::open_with_binding_limit(None, limit).expect("tests need an adapter")
         })
     })
@@ -24,16 +27,15 @@ fn image(device: &Device, shape: &[usize]) -> Tensor {
     Tensor::new(device, &values, shape)
 }
 
-/// The same network on both devices, its centres stored.
-fn networks(scale: usize) -> [CATANet; 2] {
-    let [device, limited] = devices();
-    let net = CATANet::new(device, scale, 5);
-    let x = autograd::Var::constant(image(device, &[1, 28, 28, 3]));
-    autograd::no_grad(|| net.forward(&x, Mode::Train));
-    let twin = CATANet::new(limited, scale, 6);
+/// The same network on all of them, its centres stored.
+fn network(scale: usize, on: usize) -> CATANet {
+    let net = CATANet::new(&devices()[0], scale, 5);
+    let x = Var::constant(image(&devices()[0], &[1, 28, 28, 3]));
+    no_grad(|| net.forward(&x, Mode::Train));
+    let twin = CATANet::new(&devices()[on], scale, 6);
     let state = state_dict(&net).expect("read back");
     load_state_dict(&twin, &state, |_| true).expect("the same network");
-    [net, twin]
+    twin
 }
 
 #[test]
@@ -41,9 +43,8 @@ fn an_image_worked_on_in_parts_comes_out_the_same_to_the_bit() {
     // 90×46 tokens are beyond the limit themselves, 30×33 in the upsampler only.
     for (scale, height, width) in [(1, 90, 46), (2, 30, 33), (3, 92, 45), (4, 93, 46)] {
         let output = |i: usize| {
-            let net = &networks(scale)[i];
             let x = image(&devices()[i], &[1, height, width, 3]);
-            net.upscale(&x).to_vec().expect("enlarged")
+            network(scale, i).upscale(&x).to_vec().expect("enlarged")
         };
         assert!(output(0) == output(1), "×{scale} of {height}×{width}");
     }
@@ -53,7 +54,41 @@ fn an_image_worked_on_in_parts_comes_out_the_same_to_the_bit() {
 fn a_batch_beyond_the_limit_comes_out_the_same_to_the_bit() {
     let output = |i: usize| {
         let x = image(&devices()[i], &[5, 28, 31, 3]); // 4340 tokens
-        networks(2)[i].upscale(&x).to_vec().expect("enlarged")
+        network(2, i).upscale(&x).to_vec().expect("enlarged")
     };
     assert!(output(0) == output(1));
+}
+
+#[test]
+fn a_training_step_beyond_the_limit_is_split_over_its_images() {
+    // Two crops of 28×28 take 4 MB out of the second upconv; of ten, the tokens alone 2.5.
+    check_size(&devices()[2], 4, 2, 28).expect("fits in parts");
+    check_size(&devices()[2], 4, 11, 28).expect_err("eleven do not");
+    let step = |i: usize| {
+        let (device, net) = (&devices()[i], &network(4, i));
+        let [x, target] = [28, 112].map(|side| Var::constant(image(device, &[2, side, side, 3])));
+        let loss = nn::l1_loss(&net.forward(&x, Mode::Train), &target);
+        loss.backward();
+        let gradients = nn::parameters(net).into_iter().map(|(name, p)| {
+            let gradient = p.grad().map(|g| g.to_vec().expect("read-back"));
+            (name, gradient)
+        });
+        (loss.item().expect("a loss"), gradients.collect::<Vec<_>>())
+    };
+    let [whole, parts] = [step(0), step(2)];
+    assert_eq!(whole.0, parts.0, "loss");
+    for ((name, whole), (_, parts)) in whole.1.iter().zip(&parts.1) {
+        let (Some(whole), Some(parts)) = (whole, parts) else {
+            assert_eq!(whole, parts, "{name}");
+            continue;
+        };
+        let largest = whole.iter().fold(0.0, |m: f32, g| m.max(g.abs()));
+        for (whole, part) in whole.iter().zip(parts) {
+            let error = (whole - part).abs();
+            assert!(
+                error <= 1e-5 * largest,
+                "{name}: {whole} and {part} of {largest}"
+            );
+        }
+    }
 }

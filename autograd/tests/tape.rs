@@ -6,7 +6,8 @@ mod common;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use autograd::{
-    Var, add, checkpoint, conv3x3, is_recording, l1_loss, mul, no_grad, reshape, scale, sum,
+    Var, add, checkpoint, conv3x3, in_parts, is_recording, l1_loss, mul, no_grad, reshape, scale,
+    sum,
 };
 use common::{assert_close, device, host, random};
 use tensor::Tensor;
@@ -194,6 +195,32 @@ fn checkpoints_hold_the_tape_of_one_part_at_a_time() {
     let (all, one) = (peak(ten_products), peak(given));
     assert!(all >= 40, "{all} MiB"); // a sum for each of forty products
     assert!(one <= 20, "{one} MiB with checkpoints");
+}
+
+#[test]
+fn a_batch_worked_on_in_parts_has_the_gradients_of_the_whole() {
+    let _alone = alone();
+    let values = [(1, [5, 4, 6, 3]), (2, [5, 4, 6, 2])].map(|(seed, shape)| random(seed, &shape));
+    let gradients = |parts: &[std::ops::Range<usize>]| {
+        let [x, residual] = values.clone().map(Var::parameter);
+        let [w, bias] = [random(3, &[3, 3, 3, 2]), random(4, &[2])].map(Var::parameter);
+        let f = |v: &[Var]| {
+            let y = add(&conv3x3(&scale(&v[0], 2.0), &w, &bias), &v[1]);
+            mul(&y, &y)
+        };
+        let y = match parts {
+            [] => f(&[x.clone(), residual.clone()]),
+            _ => in_parts(&[&x, &residual], parts, f),
+        };
+        sum(&mul(&y, &Var::constant(random(5, &[5, 4, 6, 2])))).backward();
+        [x, residual, w, bias].map(|v| v.grad().unwrap())
+    };
+    let whole = gradients(&[]);
+    for (part, whole) in gradients(&[0..2, 2..4, 4..5]).iter().zip(&whole) {
+        assert_close("gradient in parts", part, &host(whole), 1e-6);
+    }
+    let data = Var::constant(values[0].clone());
+    assert!(!in_parts(&[&data], &[0..1, 1..5], |v| scale(&v[0], 2.0)).needs_grad());
 }
 
 #[test]

@@ -7,8 +7,8 @@
 
 use std::ops::Range;
 
-use autograd::{Var, is_recording};
-use tensor::{Device, ops};
+use autograd::{Var, in_parts, is_recording};
+use tensor::ops;
 
 use crate::model::{DIM, MLP_DIM, WINDOWS};
 
@@ -21,15 +21,11 @@ pub const TAIL_HALO: usize = 2;
 /// Runs of tokens begin at multiples of this: of every sub-group, and where kernels can begin to read.
 const RUN_STEP: usize = 256;
 
-/// The bytes that a band's, or a run's, widest tensor may take.
-fn budget(device: &Device) -> u64 {
-    device.max_tensor_bytes().min(BAND_BYTES)
-}
-
 /// `f` of images `[B, H, W, ..]`, where need be in bands of rows. `reach` tells the input rows that
 /// given output rows follow from, `bytes` how much the widest tensor on the way takes for some input
 /// rows of one image. `f` gets those rows of the inputs, and their numbers; every row of its result
-/// stands for the same number of output rows. Where gradients are recorded, `f` gets all at once.
+/// stands for the same number of output rows. Where gradients are recorded, `f` gets whole images: all
+/// at once, or as many as the adapter takes.
 pub fn in_bands(
     inputs: &[&Var],
     reach: impl Fn(Range<usize>) -> Range<usize>,
@@ -37,7 +33,18 @@ pub fn in_bands(
     f: impl Fn(&[Var], Range<usize>) -> Var,
 ) -> Var {
     let (batch, height) = (inputs[0].shape()[0], inputs[0].shape()[1]);
-    let budget = budget(inputs[0].device());
+    let device = inputs[0].device();
+    if is_recording() {
+        let fit = device.max_tensor_bytes() as usize / bytes(0..height);
+        let parts: Vec<_> = (0..batch)
+            .step_by(fit.max(1))
+            .map(|first| first..batch.min(first + fit.max(1)))
+            .collect();
+        if parts.len() > 1 {
+            return in_parts(inputs, &parts, |images| f(images, 0..height));
+        }
+    }
+    let budget = device.max_tensor_bytes().min(BAND_BYTES);
     let fits = |images: usize, rows: Range<usize>| (images * bytes(rows)) as u64 <= budget;
     if is_recording() || fits(batch, 0..height) {
         let inputs: Vec<Var> = inputs.iter().map(|x| (*x).clone()).collect();
