@@ -48,7 +48,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "RATE", value_parser = positive)]
     pub lr: Option<f64>,
     /// Keep of each block only its input, and compute the rest again on the way back: the same bits in
-    /// a fraction of the memory, for about a quarter more time
+    /// a fraction of the memory, for about a third more time
     #[arg(long)]
     pub checkpoint_activations: bool,
     /// What weights, order, crops and generated scenes follow from [default: 3407]

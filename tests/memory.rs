@@ -92,3 +92,14 @@ fn a_training_step_beyond_the_limit_is_split_over_its_images() {
         }
     }
 }
+
+#[test]
+fn four_times_enlarging_takes_less_than_half_a_gigabyte_for_256_by_256_pixels() {
+    let device = Device::open(None).expect("tests need an adapter"); // no other test's numbers
+    let net = CATANet::new(&device, 4, 5);
+    device.reset_peaks();
+    let before = device.stats().pool_bytes;
+    net.upscale(&image(&device, &[1, 256, 256, 3]));
+    let taken = device.stats().peak_pool_bytes - before;
+    assert!(taken < 500_000_000, "{taken} bytes");
+}

@@ -188,7 +188,8 @@ fn checkpoints_hold_the_tape_of_one_part_at_a_time() {
         let before = device().stats().used_bytes;
         device().reset_peaks();
         chained(&x, &w, part).backward();
-        (x.zero_grad(), w.zero_grad());
+        x.zero_grad();
+        w.zero_grad();
         (device().stats().peak_used_bytes - before) >> 20
     };
     let given = |x: &Var, w: &Var| checkpoint(&[x, w], |v| ten_products(&v[0], &v[1]));

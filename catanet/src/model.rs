@@ -4,7 +4,6 @@
 
 #![allow(clippy::upper_case_acronyms)] // the paper's names
 
-use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -15,6 +14,8 @@ use tensor::{Device, Tensor};
 
 use crate::bands::{TAIL_HALO, halo, in_bands, in_runs, row_bytes};
 use crate::geometry::{Geometry, window_rows, window_slots};
+
+mod runs;
 
 /// Channels C of a token.
 pub const DIM: usize = 40;
@@ -223,52 +224,6 @@ impl TAB {
         add(&own, &reshape(&all, &[b, n, DIM]))
     }
 
-    /// [`Self::attend`] of one image with more tokens than a kernel can take at once: what all tokens
-    /// have a part in is their order alone. Rows are normalised twice instead of kept.
-    fn attend_in_runs(&self, residual: &Var, runs: &[Range<usize>], pass: &Pass) -> Var {
-        let n = residual.shape()[1];
-        let residual = residual.value().reshape(&[n, DIM]);
-        let take = |from: Tensor| Var::constant(from.reshape(&[1, from.rows(), DIM]));
-        let norm = |from: Tensor| self.norm.forward(&take(from)); // [1, tokens of a run, C]
-        let centres = Var::constant(self.means.clone());
-        let directions = ops::unit(&centres);
-        let owner = ops::concat(
-            n,
-            runs.iter().map(|run| {
-                let tokens = ops::unit(&norm(ops::slice(&residual, run.clone())));
-                ops::nearest_centre(&tokens, &directions).reshape(&[run.len()])
-            }),
-        );
-        let sorted = ops::counting_sort(&owner.reshape(&[1, n]), centres.rows());
-        let (order, inverse) = (sorted.order.reshape(&[n]), sorted.inverse.reshape(&[n]));
-        let keys = self.irca.forward(&centres);
-        let y = ops::concat(
-            n,
-            runs.iter().map(|run| {
-                // The last sub-group attends to the next run's first, which is dropped again.
-                let around = run.start..n.min(run.end + self.group);
-                let x = norm(ops::take_rows(
-                    &residual,
-                    &ops::slice(&order, around.clone()),
-                ));
-                let y = self.attend_sorted(&x, &keys, pass);
-                ops::slice(&y.reshape(&[around.len(), DIM]), 0..run.len())
-            }),
-        );
-        let y = ops::concat(
-            n,
-            runs.iter().map(|run| {
-                let own = take(ops::take_rows(&y, &ops::slice(&inverse, run.clone())));
-                let residual = take(ops::slice(&residual, run.clone()));
-                let y = self
-                    .conv1x1
-                    .forward_onto(&self.iasa.proj.forward(&own), &residual);
-                y.reshape(&[run.len(), DIM])
-            }),
-        );
-        Var::constant(y.reshape(&[1, n, DIM]))
-    }
-
     fn visit(&self, name: &str, visitor: &mut dyn FnMut(String, State)) {
         self.norm.visit(&join(name, "norm"), visitor);
         self.mlp.visit(&join(name, "mlp"), visitor);
@@ -417,7 +372,7 @@ impl CATANet {
     }
 
     /// Whether a training step keeps of every block only what goes into it, and computes the rest once
-    /// more on the way back: about a quarter more time, for a fraction of the memory. No bit of the
+    /// more on the way back: about a third more time, for a fraction of the memory. No bit of the
     /// result depends on it.
     pub fn checkpoint_activations(&mut self, on: bool) {
         self.checkpoint = on;

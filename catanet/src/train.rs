@@ -280,9 +280,8 @@ fn set_aside(out: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The rows and channels of the largest tensor that a training step makes of one crop, of those that
-/// are made one crop after another where the adapter cannot take more. (Partial sums of weight
-/// gradients are bounded: below 64 MiB, which every adapter binds.)
+/// The rows and channels of the largest tensor that a training step makes of one crop. (Partial sums
+/// of weight gradients are bounded: below 64 MiB, which every adapter binds.)
 fn largest_tensor(scale: usize, patch: usize) -> [usize; 2] {
     let pixels = patch * patch;
     // Windows overlap: a token has a slot in each of its own.
@@ -290,10 +289,9 @@ fn largest_tensor(scale: usize, patch: usize) -> [usize; 2] {
         let per_axis = 1 + (patch - side).div_ceil(side - 2);
         [(per_axis * side).pow(2), DIM]
     });
-    let upsampled = [pixels, DIM * scale * scale];
-    let all = windows.into_iter().chain([upsampled, [pixels, MLP_DIM]]);
-    all.max_by_key(|[rows, channels]| rows * channels)
-        .unwrap_or(upsampled)
+    let all = windows.into_iter().chain([[pixels, MLP_DIM]]);
+    let larger = |a: [usize; 2], b: [usize; 2]| if a[0] * a[1] >= b[0] * b[1] { a } else { b };
+    all.fold([pixels, DIM * scale * scale], larger) // from the last upconv's
 }
 
 /// Whether a training step of `batch` crops of side `patch` fits what the adapter binds. Token centres
@@ -312,10 +310,10 @@ pub fn check_size(device: &Device, scale: usize, batch: usize, patch: usize) -> 
     let tokens = [2 * patch * patch, DIM]; // each is a key of two sub-groups
     let limit = device.max_tensor_bytes();
     let bytes = |count: usize, [rows, channels]: [usize; 2]| (count * rows * channels) as u64 * 4;
+    let smaller = || "choose a smaller --patch".to_owned();
     let (count, [rows, channels], advice) = match limit / bytes(1, tokens) {
-        fits if fits == 0 || bytes(1, crop) > limit => {
-            (1, crop, "choose a smaller --patch".to_owned())
-        }
+        _ if bytes(1, crop) > limit => (1, crop, smaller()),
+        0 => (1, tokens, smaller()),
         fits if fits < batch as u64 => {
             let advice = format!(
                 "token centres need all of it at once: choose --batch {fits} or less, or a smaller --patch"
