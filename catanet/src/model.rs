@@ -192,17 +192,17 @@ impl TAB {
 
     /// All but ConvFFN. `[B, N, C]` → `[B, N, C]`
     fn attend(&self, residual: &Var, pass: &Pass) -> Var {
-        let x = self.norm.forward(residual); // [B, N, C]
+        let mut x = self.norm.forward(residual); // [B, N, C]
         let tokens = autograd::unit(&x);
         let centres = self.centres(&x, &tokens, pass); // [M, C]
         let owner = ops::nearest_centre(&tokens, &ops::unit(&centres)); // [B, N]
         drop(tokens);
         let sorted = ops::counting_sort(&owner, centres.rows());
-        let x = autograd::sort_tokens(&x, &sorted);
-        let y = self.attend_sorted(&x, &self.irca.forward(&centres), pass); // [B, N, C]
-        let y = autograd::unsort_tokens(&y, &sorted);
-        self.conv1x1
-            .forward_onto(&self.iasa.proj.forward(&y), residual)
+        x = autograd::sort_tokens(&x, &sorted); // in its place, so that the unsorted ones are free
+        x = self.attend_sorted(&x, &self.irca.forward(&centres), pass); // [B, N, C]
+        x = autograd::unsort_tokens(&x, &sorted);
+        x = self.iasa.proj.forward(&x);
+        self.conv1x1.forward_onto(&x, residual)
     }
 
     /// IASA and IRCA of sorted tokens, given the centres' keys and values. `[B, N, C]` → `[B, N, C]`
