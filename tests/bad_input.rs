@@ -355,9 +355,9 @@ fn an_image_beyond_the_adapters_limit_is_refused_at_once() {
     // A device of its own, since the tests beside this one move the shared one's counters.
     let device = Device::open(None).expect("tests need an adapter");
     let net = CATANet::new(&device, 4, 7);
-    // ×4 needs 2560 bytes a pixel in its largest tensor.
-    let side = ((device.max_tensor_bytes() / 2560) as f64).sqrt() as usize + 1;
-    let image = Image::new(side, side, vec![128; side * side * 3]);
+    // An output row of ×4 follows from five rows, with 2560 bytes a pixel in the widest tensor.
+    let width = (device.max_tensor_bytes() / (5 * 2560)) as usize + 1;
+    let image = Image::new(width, 1, vec![128; width * 3]);
     let before = device.stats();
     let error = enlarge(&net, &device, &image, true).expect_err("too large");
     assert_says(error, &["smaller image", device.name(), "binds at most"]);

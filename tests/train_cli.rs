@@ -175,8 +175,8 @@ fn a_step_beyond_the_adapters_limit_is_refused_with_the_batch_that_fits() {
     let (_alone, device) = device();
     let root = Folder::new("limit");
     earlier_run(&root);
-    // ×2: 160 channels of 4 bytes for each pixel of the crop.
-    let fits = device.max_tensor_bytes() / (256 * 256 * 160 * 4);
+    // Every token is a key of two sub-groups: twice 40 channels of 4 bytes.
+    let fits = device.max_tensor_bytes() / (256 * 256 * 2 * 40 * 4);
     let advice = format!("--batch {fits} or less");
     let words = ["4096 crops of 256×256", &advice, "--patch", device.name()];
     let before = device.stats();
@@ -187,6 +187,7 @@ fn a_step_beyond_the_adapters_limit_is_refused_with_the_batch_that_fits() {
         &words,
     );
     assert_eq!(device.stats(), before, "nothing was allocated or run");
+    // ×2: 160 channels for each pixel of the crop.
     let large = (device.max_tensor_bytes() as f64 / 640.0).sqrt() as u64 + 1;
     if large <= 4096 {
         let arguments = ["--batch", "1", "--patch", &large.to_string()];

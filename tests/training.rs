@@ -91,6 +91,31 @@ fn one_seed_gives_the_same_bytes_in_one_sitting_or_two() {
     }
 }
 
+#[test]
+fn checkpointed_activations_take_less_memory_and_change_no_bit_of_a_run() {
+    let (_alone, device) = device();
+    let folders = ["all_kept", "checkpointed"].map(Folder::new);
+    let peaks = [false, true].map(|on| {
+        let mut run = fresh(device);
+        run.net.checkpoint_activations(on);
+        let mut losses = vec![];
+        device.trim();
+        device.reset_peaks();
+        let before = device.stats().used_bytes;
+        let options = options(&folders[usize::from(on)].0, 3);
+        train(device, &mut run, &options, |report| {
+            losses.push(report.loss)
+        })
+        .expect("training");
+        (losses, device.stats().peak_used_bytes - before)
+    });
+    assert_eq!(peaks[0].0, peaks[1].0, "losses");
+    // Weights, centres and both of Adam's moments: all that three steps' gradients have made.
+    let [kept, checkpointed] = folders.map(|folder| bytes(&state_file(&folder.0)));
+    assert!(kept == checkpointed, "states differ");
+    assert!(peaks[1].1 * 3 < peaks[0].1, "bytes at the peak: {peaks:?}");
+}
+
 fn first_batch(patch: usize) -> Batch {
     let options = LoaderOptions {
         scale: 2,

@@ -46,4 +46,4 @@ mod tape;
 
 pub use rules::*;
 pub use rules_tokens::*;
-pub use tape::{Var, is_recording, no_grad};
+pub use tape::{Var, checkpoint, in_parts, is_recording, no_grad};

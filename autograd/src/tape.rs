@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -21,6 +21,8 @@ pub struct Var {
 
 /// From the gradient of an op's output to those of its inputs (None: not wanted).
 type Rule = Box<dyn FnOnce(&Tensor) -> Vec<Option<Tensor>> + Send>;
+/// A part of the forward pass.
+type Run = Box<dyn FnOnce(&[Var]) -> Var + Send>;
 
 struct Node {
     id: u64,
@@ -35,6 +37,9 @@ enum State {
         inputs: Vec<Option<Arc<Node>>>,
         rule: Rule,
     },
+    /// The result of a part of the forward pass that kept nothing but what it began with: it is run
+    /// again when the walk back comes to it.
+    Replay { inputs: Vec<Var>, run: Run },
     /// An op's result whose rule has run; its saved tensors are back in the pool.
     Spent,
 }
@@ -53,10 +58,19 @@ impl Node {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The gradient that a leaf has collected; it has none then.
+    fn take_gradient(&self) -> Option<Tensor> {
+        match &mut *self.state() {
+            State::Leaf { grad } => grad.take(),
+            _ => None,
+        }
+    }
+
     /// The nodes that an unused op holds; it holds them no more.
     fn take_inputs(&mut self) -> Vec<Option<Arc<Node>>> {
         match self.state.get_mut().unwrap_or_else(PoisonError::into_inner) {
             State::Op { inputs, .. } => std::mem::take(inputs),
+            State::Replay { inputs, .. } => inputs.drain(..).map(|v| v.node).collect(),
             _ => Vec::new(),
         }
     }
@@ -86,14 +100,88 @@ pub fn is_recording() -> bool {
 
 /// Runs `f` without noting anything, so that every intermediate result is freed on its last use.
 pub fn no_grad<T>(f: impl FnOnce() -> T) -> T {
+    with_recording(false, f)
+}
+
+fn with_recording<T>(recording: bool, f: impl FnOnce() -> T) -> T {
     struct Restore(bool);
     impl Drop for Restore {
         fn drop(&mut self) {
             RECORDING.set(self.0); // also when `f` panics
         }
     }
-    let _restore = Restore(RECORDING.replace(false));
+    let _restore = Restore(RECORDING.replace(recording));
     f()
+}
+
+/// `f(inputs)`, of which only the inputs and the result are kept: the walk back runs `f` again for
+/// the rest, and goes on through what it notes then. Memory against time; all bits stay the same,
+/// provided that `f` gives the same again. What else `f` does, it does twice.
+///
+/// Chen et al. 2016, "Training deep nets with sublinear memory cost".
+pub fn checkpoint(inputs: &[&Var], f: impl Fn(&[Var]) -> Var + Send + 'static) -> Var {
+    let inputs: Vec<Var> = inputs.iter().map(|&v| v.clone()).collect();
+    // Noted and dropped, not run without noting: ops may take other kernels then.
+    let y = f(&inputs);
+    if !y.needs_grad() {
+        return y;
+    }
+    let run: Run = Box::new(f);
+    Var {
+        value: y.value,
+        node: Some(Node::new(State::Replay { inputs, run })),
+    }
+}
+
+/// `f` of parts of the `inputs`, which are along their first axis: of images of a batch, say, too large
+/// to be worked on together. The results are put one after another; a parameter's gradient is the
+/// sum over the parts.
+///
+/// # Panics
+/// If the parts are not from the first item to the last, one after another.
+pub fn in_parts(inputs: &[&Var], parts: &[Range<usize>], f: impl Fn(&[Var]) -> Var) -> Var {
+    let len = parts.last().map_or(0, |range| range.end);
+    let mut tapes = Vec::with_capacity(parts.len());
+    let results = parts.iter().map(|range| {
+        let part = |x: &&Var| match ops::slice(x, range.clone()) {
+            part if x.needs_grad() => Var::parameter(part),
+            part => Var::constant(part),
+        };
+        let inputs: Vec<Var> = inputs.iter().map(part).collect();
+        let y = f(&inputs);
+        let leaves: Vec<_> = inputs.into_iter().map(|x| x.node).collect();
+        tapes.push((range.clone(), leaves, y.node));
+        y.value
+    });
+    let value = ops::concat(len, results);
+    if tapes.iter().all(|(_, _, node)| node.is_none()) {
+        return Var::constant(value);
+    }
+    let count = inputs.len();
+    let rule: Rule = Box::new(move |dy| {
+        let mut gradients: Vec<Vec<Option<Tensor>>> = vec![];
+        for (range, leaves, node) in tapes {
+            if let Some(node) = node {
+                walk_back(&node, ops::slice(dy, range));
+            }
+            gradients.push(
+                leaves
+                    .iter()
+                    .map(|leaf| leaf.as_ref()?.take_gradient())
+                    .collect(),
+            );
+        }
+        let input = |i: usize| {
+            let parts: Option<Vec<_>> = gradients.iter().map(|of| of[i].clone()).collect();
+            parts.map(|parts| ops::concat(len, parts))
+        };
+        (0..count).map(input).collect()
+    });
+    let inputs = inputs.iter().map(|x| x.node.clone()).collect();
+    Var {
+        value,
+        node: Some(Node::new(State::Op { inputs, rule })),
+    }
 }
 
 impl Var {
@@ -173,31 +261,48 @@ impl Var {
             "backward: {:?} is not a scalar",
             self.value.shape()
         );
-        let Some(node) = &self.node else { return };
-        let one = Tensor::full(self.value.device(), 1.0, self.value.shape());
-        let mut waiting = BTreeMap::from([(node.id, (node.clone(), one))]);
-        while let Some((_, (node, dy))) = waiting.pop_last() {
-            let mut state = node.state();
-            if let State::Leaf { grad } = &mut *state {
-                *grad = Some(match grad.take() {
-                    Some(sum) => ops::add(&sum, &dy),
-                    None => dy,
-                });
-                continue;
-            }
-            let State::Op { inputs, rule } = std::mem::replace(&mut *state, State::Spent) else {
-                panic!("backward: this tape has been used; run the forward pass again");
+        if let Some(node) = &self.node {
+            let one = Tensor::full(self.value.device(), 1.0, self.value.shape());
+            walk_back(node, one);
+        }
+    }
+}
+
+/// Takes the gradient of a node's value to every leaf that it was computed from.
+fn walk_back(from: &Arc<Node>, dy: Tensor) {
+    let mut waiting = BTreeMap::from([(from.id, (from.clone(), dy))]);
+    while let Some((_, (node, dy))) = waiting.pop_last() {
+        let mut give = |node: Arc<Node>, gradient: Tensor| {
+            let sum = match waiting.remove(&node.id) {
+                Some((_, sum)) => ops::add(&sum, &gradient),
+                None => gradient,
             };
-            for (input, gradient) in inputs.into_iter().zip(rule(&dy)) {
-                let (Some(input), Some(gradient)) = (input, gradient) else {
-                    continue;
-                };
-                let sum = match waiting.remove(&input.id) {
-                    Some((_, sum)) => ops::add(&sum, &gradient),
-                    None => gradient,
-                };
-                waiting.insert(input.id, (input, sum));
+            waiting.insert(node.id, (node, sum));
+        };
+        let mut state = node.state();
+        if let State::Leaf { grad } = &mut *state {
+            *grad = Some(match grad.take() {
+                Some(sum) => ops::add(&sum, &dy),
+                None => dy,
+            });
+            continue;
+        }
+        match std::mem::replace(&mut *state, State::Spent) {
+            State::Op { inputs, rule } => {
+                for (input, gradient) in inputs.into_iter().zip(rule(&dy)) {
+                    if let (Some(input), Some(gradient)) = (input, gradient) {
+                        give(input, gradient);
+                    }
+                }
             }
+            State::Replay { inputs, run } => {
+                // What it notes now is numbered above all that is waiting: it is next, and
+                // gradients add up in the order in which they would have.
+                if let Some(node) = with_recording(true, || run(&inputs)).node {
+                    give(node, dy);
+                }
+            }
+            _ => panic!("backward: this tape has been used; run the forward pass again"),
         }
     }
 }

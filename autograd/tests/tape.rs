@@ -5,7 +5,10 @@ mod common;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use autograd::{Var, add, conv3x3, is_recording, l1_loss, mul, no_grad, reshape, scale, sum};
+use autograd::{
+    Var, add, checkpoint, conv3x3, in_parts, is_recording, l1_loss, mul, no_grad, reshape, scale,
+    sum,
+};
 use common::{assert_close, device, host, random};
 use tensor::Tensor;
 
@@ -129,6 +132,96 @@ fn without_a_tape_intermediate_results_are_freed_on_their_last_use() {
         device().stats().pool_buffers >= before + 18,
         "the tape keeps them"
     );
+}
+
+/// Four chained parts of ten products, each also of what it began with, and the sum of all.
+fn chained(x: &Var, w: &Var, part: impl Fn(&Var, &Var) -> Var) -> Var {
+    let y = (0..4).fold(x.clone(), |y, _| part(&y, w));
+    sum(&add(&y, &mul(x, x)))
+}
+
+fn ten_products(x: &Var, w: &Var) -> Var {
+    add(x, &(0..10).fold(x.clone(), |y, _| mul(&add(&y, x), w)))
+}
+
+#[test]
+fn a_checkpoint_changes_no_bit_of_the_gradients() {
+    let _alone = alone();
+    let gradients = |part: fn(&Var, &Var) -> Var| {
+        let [x, w] = [1, 2].map(|seed| Var::parameter(random(seed, &[31, 17])));
+        chained(&x, &w, part).backward();
+        [x, w].map(|v| v.grad().unwrap().to_vec().unwrap())
+    };
+    let whole = gradients(ten_products);
+    // Whether a weight is an input or what the part holds itself.
+    let given = |x: &Var, w: &Var| checkpoint(&[x, w], |v| ten_products(&v[0], &v[1]));
+    let held = |x: &Var, w: &Var| {
+        let w = w.clone();
+        checkpoint(&[x], move |v| ten_products(&v[0], &w))
+    };
+    let nested = |x: &Var, w: &Var| {
+        let inner = |v: &[Var]| checkpoint(&[&v[1], &v[0]], |v| ten_products(&v[1], &v[0]));
+        checkpoint(&[x, w], move |v| add(&inner(v), &v[0]))
+    };
+    assert!(gradients(given) == whole);
+    assert!(gradients(held) == whole);
+    let twice = |x: &Var, w: &Var| add(&ten_products(x, w), x);
+    assert!(gradients(nested) == gradients(twice));
+}
+
+#[test]
+fn a_checkpoint_of_what_it_was_given_or_of_data_is_that() {
+    let _alone = alone();
+    let a = number(3.0);
+    add(&checkpoint(&[&a], |v| v[0].clone()), &a).backward();
+    assert_grad(&a, 2.0);
+    let data = a.detach();
+    assert!(!checkpoint(&[&data], |v| scale(&v[0], 2.0)).needs_grad());
+    no_grad(|| assert!(!checkpoint(&[&a], |v| scale(&v[0], 2.0)).needs_grad()));
+}
+
+#[test]
+fn checkpoints_hold_the_tape_of_one_part_at_a_time() {
+    let _alone = alone();
+    let [x, w] = [1, 2].map(|seed| Var::parameter(random(seed, &[64, 4096]))); // 1 MiB each
+    let peak = |part: fn(&Var, &Var) -> Var| {
+        let before = device().stats().used_bytes;
+        device().reset_peaks();
+        chained(&x, &w, part).backward();
+        x.zero_grad();
+        w.zero_grad();
+        (device().stats().peak_used_bytes - before) >> 20
+    };
+    let given = |x: &Var, w: &Var| checkpoint(&[x, w], |v| ten_products(&v[0], &v[1]));
+    let (all, one) = (peak(ten_products), peak(given));
+    assert!(all >= 40, "{all} MiB"); // a sum for each of forty products
+    assert!(one <= 20, "{one} MiB with checkpoints");
+}
+
+#[test]
+fn a_batch_worked_on_in_parts_has_the_gradients_of_the_whole() {
+    let _alone = alone();
+    let values = [(1, [5, 4, 6, 3]), (2, [5, 4, 6, 2])].map(|(seed, shape)| random(seed, &shape));
+    let gradients = |parts: &[std::ops::Range<usize>]| {
+        let [x, residual] = values.clone().map(Var::parameter);
+        let [w, bias] = [random(3, &[3, 3, 3, 2]), random(4, &[2])].map(Var::parameter);
+        let f = |v: &[Var]| {
+            let y = add(&conv3x3(&scale(&v[0], 2.0), &w, &bias), &v[1]);
+            mul(&y, &y)
+        };
+        let y = match parts {
+            [] => f(&[x.clone(), residual.clone()]),
+            _ => in_parts(&[&x, &residual], parts, f),
+        };
+        sum(&mul(&y, &Var::constant(random(5, &[5, 4, 6, 2])))).backward();
+        [x, residual, w, bias].map(|v| v.grad().unwrap())
+    };
+    let whole = gradients(&[]);
+    for (part, whole) in gradients(&[0..2, 2..4, 4..5]).iter().zip(&whole) {
+        assert_close("gradient in parts", part, &host(whole), 1e-6);
+    }
+    let data = Var::constant(values[0].clone());
+    assert!(!in_parts(&[&data], &[0..1, 1..5], |v| scale(&v[0], 2.0)).needs_grad());
 }
 
 #[test]

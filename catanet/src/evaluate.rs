@@ -6,12 +6,13 @@ use std::time::Instant;
 
 use tensor::{Device, Tensor};
 
+use crate::bands;
 use crate::data::benchmark::{BenchmarkSet, Pair};
 use crate::error::{Error, Result};
 use crate::image::{Image, Symmetry};
 use crate::imresize::upscale;
 use crate::metrics::Quality;
-use crate::model::{CATANet, DIM, MIN_SIDE, MLP_DIM};
+use crate::model::{CATANet, MIN_SIDE};
 
 /// `image` enlarged by `net`: `[H·s, W·s, 3]`, about `[0, 1]`, not clamped.
 ///
@@ -70,8 +71,9 @@ pub fn enlarge_named(
     Ok(output)
 }
 
-/// Whether an image of this size can be enlarged on `device`: whether the network's largest tensor
-/// fits what the adapter binds.
+/// Whether an image of this size can be enlarged on `device`. What is large is worked on in parts;
+/// but a whole map must fit the adapter's memory, and one row of it, with the rows that it follows
+/// from, what a kernel can take.
 ///
 /// # Errors
 /// [`tensor::Error::TooLarge`].
@@ -82,22 +84,20 @@ pub fn check_size(
     width: usize,
 ) -> tensor::Result<()> {
     let (height, width) = (height.max(MIN_SIDE), width.max(MIN_SIDE));
-    let shape = match scale {
-        1 => [1, height, width, MLP_DIM],
-        4 => [1, 2 * height, 2 * width, 4 * DIM], // out of the second upconv
-        s => [1, height, width, DIM * s * s],
-    };
-    let bytes = shape.iter().map(|&n| n as u64).product::<u64>() * 4;
-    let limit = device.max_tensor_bytes();
-    match bytes > limit {
-        true => Err(tensor::Error::TooLarge {
-            shape: shape.to_vec(),
-            bytes,
-            limit,
-            adapter: device.name().to_owned(),
-        }),
-        false => Ok(()),
+    let [whole, at_once] = bands::least(scale, height, width);
+    let limits = [device.max_memory_bytes(), device.max_tensor_bytes()];
+    for (shape, limit) in [(whole, limits[0]), (at_once, limits[1])] {
+        let bytes = shape.iter().map(|&n| n as u64).product::<u64>() * 4;
+        if bytes > limit {
+            return Err(tensor::Error::TooLarge {
+                shape: shape.to_vec(),
+                bytes,
+                limit,
+                adapter: device.name().to_owned(),
+            });
+        }
     }
+    Ok(())
 }
 
 /// How one image of a set came out.

@@ -3,6 +3,7 @@
 //! All are made on the host, once for each size, and kept on the device.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tensor::ops::{AttentionLists, RowLists};
@@ -13,23 +14,23 @@ const CENTRE_QUERIES: usize = 128;
 /// Sizes remembered; a folder of images of ever new sizes must not fill the device.
 const REMEMBERED: usize = 64;
 
-/// The windows of LRSA over an H×W map.
+/// The windows of LRSA over some rows of an H×W map.
 pub struct Windows {
     /// One list per window; queries and keys are the same tokens.
     pub lists: Arc<AttentionLists>,
-    /// `[H·W]`: what the sum of a token's results over its windows is multiplied by.
+    /// `[rows·W]`: what the sum of a token's results over its windows is multiplied by.
     pub average: Tensor,
-    /// `[H·W]`: the same, times the number of the token's windows, for what every window adds alike.
+    /// `[rows·W]`: the same, times the number of the token's windows, for what every window adds alike.
     /// None where that is 1 everywhere: it is, but for sides where three windows meet.
     pub residual: Option<Tensor>,
 }
 
-#[derive(PartialEq, Eq, Hash, Clone, Copy)]
+#[derive(PartialEq, Eq, Hash, Clone)]
 enum Key {
     Windows {
-        height: usize,
-        width: usize,
+        map: [usize; 2],
         size: usize,
+        rows: Range<usize>,
     },
     SubGroups {
         tokens: usize,
@@ -62,23 +63,23 @@ impl Geometry {
         made.entry(key).or_insert_with(make).clone()
     }
 
-    /// The windows of side `size` over a `height`×`width` map.
+    /// The windows of side `size` of a map of height×width that lie wholly in its `rows`. Rows that
+    /// other windows reach into get no right result.
     pub fn windows(
         &self,
         device: &Device,
-        height: usize,
-        width: usize,
+        map: [usize; 2],
         size: usize,
+        rows: Range<usize>,
     ) -> Arc<Windows> {
-        let make = || Entry::Windows(Arc::new(windows(device, height, width, size)));
-        match self.get(
-            Key::Windows {
-                height,
-                width,
-                size,
-            },
-            make,
-        ) {
+        let key = Key::Windows {
+            map,
+            size,
+            rows: rows.clone(),
+        };
+        match self.get(key, || {
+            Entry::Windows(Arc::new(windows(device, map, size, rows)))
+        }) {
             Entry::Windows(windows) => windows,
             Entry::Lists(_) => unreachable!("the key says which"),
         }
@@ -170,31 +171,54 @@ fn axis(side: usize, size: usize) -> (Vec<usize>, Vec<f32>) {
     )
 }
 
-fn windows(device: &Device, height: usize, width: usize, size: usize) -> Windows {
+/// The rows of all windows that reach into `rows`, of a map of this height.
+pub fn window_rows(height: usize, size: usize, rows: Range<usize>) -> Range<usize> {
+    let (tops, _) = axis(height, size);
+    let reaching = |&&top: &&usize| top < rows.end && rows.start < top + size;
+    let (first, last) = (tops.iter().find(reaching), tops.iter().rev().find(reaching));
+    first.map_or(0, |&top| top)..last.map_or(height, |top| top + size)
+}
+
+/// How many slots the windows have that lie wholly in these rows of a map of height×width.
+pub fn window_slots([height, width]: [usize; 2], size: usize, rows: Range<usize>) -> usize {
+    let (tops, lefts) = (axis(height, size).0, axis(width, size).0);
+    let inside = |&&top: &&usize| rows.start <= top && top + size <= rows.end;
+    tops.iter().filter(inside).count() * lefts.len() * size * size
+}
+
+fn windows(
+    device: &Device,
+    [height, width]: [usize; 2],
+    size: usize,
+    rows: Range<usize>,
+) -> Windows {
     let (tops, row_weight) = axis(height, size);
     let (lefts, column_weight) = axis(width, size);
+    let inside = |&top: &usize| rows.start <= top && top + size <= rows.end;
+    let tops: Vec<_> = tops.into_iter().filter(inside).collect();
+    let tokens = rows.len() * width;
     let mut index = Vec::with_capacity(tops.len() * lefts.len() * size * size);
-    let mut residual = vec![0.0; height * width];
-    for &top in &tops {
+    for top in tops.iter().map(|top| top - rows.start) {
         for &left in &lefts {
             for y in top..top + size {
                 index.extend((left..left + size).map(|x| (y * width + x) as u32));
             }
         }
     }
-    let weight = |t: usize| row_weight[t / width] * column_weight[t % width];
+    let weight = |t: usize| row_weight[rows.start + t / width] * column_weight[t % width];
+    let average: Vec<_> = (0..tokens).map(weight).collect();
+    let mut residual = vec![0.0; tokens];
     index
         .iter()
-        .for_each(|&t| residual[t as usize] += weight(t as usize));
-    let average: Vec<_> = (0..height * width).map(weight).collect();
-    let rows = RowLists::new(device, &index, tops.len() * lefts.len(), height * width);
+        .for_each(|&t| residual[t as usize] += average[t as usize]);
+    let lists = RowLists::new(device, &index, tops.len() * lefts.len(), tokens);
     Windows {
-        lists: Arc::new(AttentionLists::within(rows)),
-        average: Tensor::new(device, &average, &[height * width]),
+        lists: Arc::new(AttentionLists::within(lists)),
+        average: Tensor::new(device, &average, &[tokens]),
         residual: residual
             .iter()
             .any(|&r| r != 1.0)
-            .then(|| Tensor::new(device, &residual, &[height * width])),
+            .then(|| Tensor::new(device, &residual, &[tokens])),
     }
 }
 
@@ -226,6 +250,16 @@ mod tests {
             };
             assert_eq!(odd, expected, "side {side}, window {size}");
         }
+    }
+
+    #[test]
+    fn a_band_holds_every_window_that_reaches_into_its_rows() {
+        assert_eq!(axis(64, 28).0, [0, 26, 36]);
+        assert_eq!(window_rows(64, 28, 0..10), 0..28);
+        assert_eq!(window_rows(64, 28, 10..27), 0..54);
+        assert_eq!(window_rows(64, 28, 40..64), 26..64);
+        assert_eq!(window_rows(64, 28, 0..64), 0..64);
+        assert_eq!(window_slots([64, 28], 28, 26..64), 2 * 28 * 28);
     }
 
     #[test]

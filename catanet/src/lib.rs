@@ -1,5 +1,6 @@
 //! CATANet (CVPR 2025): content-aware token aggregation for image super-resolution.
 
+mod bands;
 pub mod data;
 pub mod error;
 pub mod evaluate;

@@ -5,14 +5,17 @@
 #![allow(clippy::upper_case_acronyms)] // the paper's names
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use autograd::{Var, add, reshape};
+use autograd::{Var, add, checkpoint, reshape};
 use nn::{Attention, Conv2d, DepthwiseConv2d, LayerNorm, Linear, Module, Rng, State, attend, join};
 use tensor::ops::{self, RowLists};
 use tensor::{Device, Tensor};
 
-use crate::geometry::Geometry;
+use crate::bands::{TAIL_HALO, halo, in_bands, in_runs, row_bytes};
+use crate::geometry::{Geometry, window_rows, window_slots};
+
+mod runs;
 
 /// Channels C of a token.
 pub const DIM: usize = 40;
@@ -44,12 +47,11 @@ pub enum Mode {
     Eval,
 }
 
-/// What a block needs to know of the map it works on.
-struct Map<'a> {
-    height: usize,
-    width: usize,
+/// What a block needs to know of the forward pass it is in.
+struct Pass<'a> {
     geometry: &'a Geometry,
     mode: Mode,
+    refined: &'a OnceLock<Tensor>, // the centres as they were before the refinement with gradient
 }
 
 /// ConvFFN: `a = gelu(fc1(x))`, then `fc2(a + gelu(dwconv(a)))`, with its norm before and its
@@ -71,14 +73,19 @@ impl ConvFFN {
         }
     }
 
-    fn forward(&self, x: &Var, map: &Map) -> Var {
-        let &[b, n, _] = x.shape() else {
-            unreachable!("tokens are [B, N, C]")
-        };
-        let a = self.fc1.forward_gelu(&self.norm.forward(x)); // [B, N, 96]
-        let image = reshape(&a, &[b, map.height, map.width, MLP_DIM]);
-        let a = reshape(&self.dwconv.forward_gelu_add(&image), &[b, n, MLP_DIM]);
-        self.fc2.forward_onto(&a, x) // [B, N, C]
+    /// [B, H, W, C] → [B, H, W, C]
+    fn forward(&self, x: &Var) -> Var {
+        in_bands(
+            &[x],
+            halo(2, x.shape()[1]),
+            row_bytes(x, MLP_DIM),
+            |x, _| {
+                let mut a = self.norm.forward(&x[0]); // [B, H, W, C]
+                a = self.fc1.forward_gelu(&a); // [B, H, W, 96]
+                a = self.dwconv.forward_gelu_add(&a);
+                self.fc2.forward_onto(&a, &x[0]) // [B, H, W, C]
+            },
+        )
     }
 
     /// `norm` and `fn` are siblings in the published names.
@@ -138,22 +145,27 @@ impl TAB {
     }
 
     /// The centres of this step: stored or pooled ones, in training refined five times by the
-    /// batch's tokens, the last time with gradient. `tokens` are the unit rows of `x`.
+    /// batch's tokens, the last time with gradient. `tokens` are the unit rows of `x`. When a pass is
+    /// repeated, its centres are those of the first time, and the stored ones stay.
     /// `[B, N, C]` → `[M, C]`
-    fn centres(&self, x: &Var, tokens: &Var, mode: Mode) -> Var {
-        let m = self.means.shape()[0];
-        let stored = match self.initted.load(Ordering::Relaxed) {
+    fn centres(&self, x: &Var, tokens: &Var, pass: &Pass) -> Var {
+        let stored = || match self.initted.load(Ordering::Relaxed) {
             true => self.means.clone(),
-            false => ops::pool_tokens(x, m),
+            false => ops::pool_tokens(x, self.means.shape()[0]),
         };
-        if mode == Mode::Eval {
-            return Var::constant(stored); // neither refined nor made unit
+        if pass.mode == Mode::Eval {
+            return Var::constant(stored()); // neither refined nor made unit
         }
-        let mut centres = ops::unit(&stored);
-        for _ in 1..REFINEMENTS {
-            centres = ops::unit(&ops::refine_centres(tokens, &centres).0);
+        let repeated = pass.refined.get().is_some();
+        let centres = pass.refined.get_or_init(|| {
+            (1..REFINEMENTS).fold(ops::unit(&stored()), |centres, _| {
+                ops::unit(&ops::refine_centres(tokens, &centres).0)
+            })
+        });
+        let refined = autograd::refine_centres(tokens, centres);
+        if repeated {
+            return refined;
         }
-        let refined = autograd::refine_centres(tokens, &centres);
         if self.initted.swap(true, Ordering::Relaxed) {
             self.means
                 .copy_from(&ops::weighted_sum(&self.means, EMA[0], &refined, EMA[1]));
@@ -163,48 +175,53 @@ impl TAB {
         refined
     }
 
-    fn forward(&self, residual: &Var, map: &Map) -> Var {
-        let &[b, n, _] = residual.shape() else {
+    /// [B, H, W, C] → [B, H, W, C]
+    fn forward(&self, x: &Var, pass: &Pass) -> Var {
+        let &[b, height, width, _] = x.shape() else {
+            unreachable!("images are [B, H, W, C]")
+        };
+        let residual = reshape(x, &[b, height * width, DIM]);
+        let y = match in_runs(&residual, self.group) {
+            Some(runs) if pass.mode == Mode::Eval && self.initted.load(Ordering::Relaxed) => {
+                self.attend_in_runs(&residual, &runs, pass)
+            }
+            _ => self.attend(&residual, pass),
+        };
+        self.mlp.forward(&reshape(&y, x.shape()))
+    }
+
+    /// All but ConvFFN. `[B, N, C]` → `[B, N, C]`
+    fn attend(&self, residual: &Var, pass: &Pass) -> Var {
+        let mut x = self.norm.forward(residual); // [B, N, C]
+        let tokens = autograd::unit(&x);
+        let centres = self.centres(&x, &tokens, pass); // [M, C]
+        let owner = ops::nearest_centre(&tokens, &ops::unit(&centres)); // [B, N]
+        drop(tokens);
+        let sorted = ops::counting_sort(&owner, centres.rows());
+        x = autograd::sort_tokens(&x, &sorted); // in its place, so that the unsorted ones are free
+        x = self.attend_sorted(&x, &self.irca.forward(&centres), pass); // [B, N, C]
+        x = autograd::unsort_tokens(&x, &sorted);
+        x = self.iasa.proj.forward(&x);
+        self.conv1x1.forward_onto(&x, residual)
+    }
+
+    /// IASA and IRCA of sorted tokens, given the centres' keys and values. `[B, N, C]` → `[B, N, C]`
+    fn attend_sorted(&self, x: &Var, (k_c, v_c): &(Var, Var), pass: &Pass) -> Var {
+        let &[b, n, _] = x.shape() else {
             unreachable!("tokens are [B, N, C]")
         };
-        let device = residual.device();
-        let m = self.means.shape()[0];
-        let x = self.norm.forward(residual); // [B, N, C]
-
-        let tokens = autograd::unit(&x);
-        let centres = self.centres(&x, &tokens, map.mode); // [M, C]
-        let (k_c, v_c) = self.irca.forward(&centres); // [1, M, 36], [1, M, C]
-        let owner = ops::nearest_centre(&tokens, &ops::unit(&centres)); // [B, N]
-        let sorted = ops::counting_sort(&owner, m);
-
-        let x = autograd::sort_tokens(&x, &sorted);
-        let q = self.iasa.to_q.forward(&x); // [B, N, 36]
-        let k = self.iasa.to_k.forward(&x); // [B, N, 36]
-        let v = self.iasa.to_v.forward(&x); // [B, N, C]
-        let own = attend(
-            &q,
-            &k,
-            &v,
-            &map.geometry.sub_groups(device, n, self.group),
-            HEADS,
-        );
+        let device = x.device();
+        let q = self.iasa.to_q.forward(x); // [B, N, 36]
+        let k = self.iasa.to_k.forward(x); // [B, N, 36]
+        let v = self.iasa.to_v.forward(x); // [B, N, C]
+        let groups = pass.geometry.sub_groups(device, n, self.group);
+        let own = attend(&q, &k, &v, &groups, HEADS);
+        drop((k, v));
         // All images share the centres: for them the batch is one long list of tokens.
         let q = reshape(&q, &[1, b * n, QK_DIM]);
-        let all = attend(
-            &q,
-            &k_c,
-            &v_c,
-            &map.geometry.to_centres(device, b * n, m),
-            HEADS,
-        );
-        let y = add(&own, &reshape(&all, &[b, n, DIM]));
-        let y = self
-            .iasa
-            .proj
-            .forward(&autograd::unsort_tokens(&y, &sorted)); // [B, N, C]
-
-        self.mlp
-            .forward(&self.conv1x1.forward_onto(&y, residual), map)
+        let lists = pass.geometry.to_centres(device, b * n, k_c.shape()[1]);
+        let all = attend(&q, k_c, v_c, &lists, HEADS);
+        add(&own, &reshape(&all, &[b, n, DIM]))
     }
 
     fn visit(&self, name: &str, visitor: &mut dyn FnMut(String, State)) {
@@ -238,21 +255,29 @@ impl LRSA {
     }
 
     /// In every window t + proj(attention(norm(t))), averaged where windows overlap. `proj` is
-    /// linear, so the average is taken before it.
-    fn forward(&self, x: &Var, map: &Map) -> Var {
-        let windows = map
-            .geometry
-            .windows(x.device(), map.height, map.width, self.window);
-        let y = self.attention.attend(&self.norm.forward(x), &windows.lists); // [B, N, C]
-        let y = autograd::scale_rows(&y, &windows.average);
-        let x = match &windows.residual {
-            Some(factor) => self
+    /// linear, so the average is taken before it. [B, H, W, C] → [B, H, W, C]
+    fn forward(&self, x: &Var, geometry: &Geometry) -> Var {
+        let map = [x.shape()[1], x.shape()[2]];
+        let reach = |rows| window_rows(map[0], self.window, rows);
+        let bytes = |rows| 4 * DIM * window_slots(map, self.window, rows);
+        let y = in_bands(&[x], reach, bytes, |image, rows| {
+            let image = &image[0];
+            let windows = geometry.windows(image.device(), map, self.window, rows.clone());
+            let x = reshape(image, &[image.shape()[0], rows.len() * map[1], DIM]);
+            let y = self
                 .attention
-                .proj
-                .forward_onto(&y, &autograd::scale_rows(x, factor)),
-            None => self.attention.proj.forward_onto(&y, x),
-        };
-        self.mlp.forward(&x, map)
+                .attend(&self.norm.forward(&x), &windows.lists); // [B, N, C]
+            let y = autograd::scale_rows(&y, &windows.average);
+            let y = match &windows.residual {
+                Some(factor) => self
+                    .attention
+                    .proj
+                    .forward_onto(&y, &autograd::scale_rows(&x, factor)),
+                None => self.attention.proj.forward_onto(&y, &x),
+            };
+            reshape(&y, image.shape())
+        });
+        self.mlp.forward(&y)
     }
 
     fn visit(&self, name: &str, visitor: &mut dyn FnMut(String, State)) {
@@ -269,14 +294,28 @@ struct Block {
     mid_conv: Conv2d,
 }
 
+impl Block {
+    /// [B, H, W, C] → [B, H, W, C]
+    fn forward(&self, f: &Var, pass: &Pass) -> Var {
+        let y = self.lrsa.forward(&self.tab.forward(f, pass), pass.geometry);
+        in_bands(
+            &[f, &y],
+            halo(1, f.shape()[1]),
+            row_bytes(f, DIM),
+            |x, _| add(&x[0], &self.mid_conv.forward(&x[1])),
+        )
+    }
+}
+
 /// The network, for one scale.
 pub struct CATANet {
     scale: usize,
     first_conv: Conv2d,
-    blocks: Vec<Block>,
+    blocks: Vec<Arc<Block>>,
     upconvs: Vec<(&'static str, Conv2d, usize)>, // name, convolution, factor
     last_conv: Conv2d,
-    geometry: Geometry,
+    geometry: Arc<Geometry>,
+    checkpoint: bool,
     frames: Mutex<Option<(FrameSize, Arc<Frame>)>>,
 }
 
@@ -308,10 +347,12 @@ impl CATANet {
         };
         let last_conv = conv(DIM, 3);
         let sizes = WINDOWS.into_iter().zip(CENTRES).zip(GROUPS);
-        let blocks = sizes.map(|((window, centres), group)| Block {
-            tab: TAB::new(device, centres, group, &mut rng),
-            lrsa: LRSA::new(device, window, &mut rng),
-            mid_conv: Conv2d::new(device, DIM, DIM, &mut rng),
+        let blocks = sizes.map(|((window, centres), group)| {
+            Arc::new(Block {
+                tab: TAB::new(device, centres, group, &mut rng),
+                lrsa: LRSA::new(device, window, &mut rng),
+                mid_conv: Conv2d::new(device, DIM, DIM, &mut rng),
+            })
         });
         CATANet {
             scale,
@@ -319,7 +360,8 @@ impl CATANet {
             blocks: blocks.collect(),
             upconvs,
             last_conv,
-            geometry: Geometry::default(),
+            geometry: Arc::default(),
+            checkpoint: false,
             frames: Mutex::new(None),
         }
     }
@@ -329,47 +371,67 @@ impl CATANet {
         self.scale
     }
 
+    /// Whether a training step keeps of every block only what goes into it, and computes the rest once
+    /// more on the way back: about a third more time, for a fraction of the memory. No bit of the
+    /// result depends on it.
+    pub fn checkpoint_activations(&mut self, on: bool) {
+        self.checkpoint = on;
+    }
+
     /// Low-resolution images to high-resolution ones, values in `[0, 1]` in, about `[0, 1]` out (no
     /// clamp): `[B, H, W, 3]` → `[B, H·s, W·s, 3]`. In training H and W are at least [`MIN_SIDE`].
     #[track_caller]
     pub fn forward(&self, x: &Var, mode: Mode) -> Var {
-        let &[b, height, width, 3] = x.shape() else {
+        let &[_, height, width, 3] = x.shape() else {
             panic!("CATANet::forward: {:?} is not [B, H, W, 3]", x.shape())
         };
         assert!(
             height.min(width) >= MIN_SIDE,
             "CATANet::forward: {height}×{width} is below {MIN_SIDE}; see CATANet::upscale"
         );
-        let map = Map {
-            height,
-            width,
-            geometry: &self.geometry,
-            mode,
-        };
-        let (image, tokens) = ([b, height, width, DIM], [b, height * width, DIM]);
-
-        let base = if self.scale > 1 {
-            autograd::bilinear(x, self.scale)
-        } else {
-            x.clone()
-        };
-        let shallow = self.first_conv.forward(x); // [B, H, W, C]
+        let first_conv = |x: &[Var], _| self.first_conv.forward(&x[0]);
+        let shallow = in_bands(&[x], halo(1, height), row_bytes(x, DIM), first_conv); // [B, H, W, C]
         let mut f = shallow.clone();
-        for Block {
-            tab,
-            lrsa,
-            mid_conv,
-        } in &self.blocks
-        {
-            let y = lrsa.forward(&tab.forward(&reshape(&f, &tokens), &map), &map); // [B, N, C]
-            f = add(&f, &mid_conv.forward(&reshape(&y, &image)));
+        for block in &self.blocks {
+            let (block, geometry, refined) =
+                (block.clone(), self.geometry.clone(), OnceLock::new());
+            let run = move |f: &[Var]| {
+                let pass = Pass {
+                    geometry: &geometry,
+                    mode,
+                    refined: &refined,
+                };
+                block.forward(&f[0], &pass)
+            };
+            f = match self.checkpoint {
+                true => checkpoint(&[&f], run),
+                false => run(&[f]),
+            };
         }
-        f = add(&f, &shallow);
+        let widest = DIM * self.scale * self.scale; // out of the last upconv
+        let tail = [&f, &shallow, x];
+        in_bands(
+            &tail,
+            halo(TAIL_HALO, height),
+            row_bytes(x, widest),
+            |x, _| self.upsample(&add(&x[0], &x[1]), &x[2]),
+        )
+    }
+
+    /// Features of images, and the images, to larger images: `[B, H, W, C]` and `[B, H, W, 3]` →
+    /// `[B, H·s, W·s, 3]`.
+    fn upsample(&self, f: &Var, x: &Var) -> Var {
+        let mut f = f.clone();
         for (_, upconv, factor) in &self.upconvs {
-            let larger = autograd::pixel_shuffle(&upconv.forward(&f), *factor);
-            f = autograd::leaky_relu(&larger, 0.1); // [B, H·r, W·r, C]
+            f = upconv.forward(&f);
+            f = autograd::pixel_shuffle(&f, *factor);
+            f = autograd::leaky_relu(&f, 0.1); // [B, H·r, W·r, C]
         }
-        add(&self.last_conv.forward(&f), &base)
+        let detail = self.last_conv.forward(&f);
+        match self.scale {
+            1 => add(&detail, x),
+            s => add(&detail, &autograd::bilinear(x, s)),
+        }
     }
 
     /// Enlarges images of any size from 1×1, without gradient: sides below [`MIN_SIDE`] are
@@ -380,6 +442,12 @@ impl CATANet {
         let &[b, h, w, 3] = x.shape() else {
             panic!("CATANet::upscale: {:?} is not [B, H, W, 3]", x.shape())
         };
+        let limit = x.device().max_tensor_bytes() as usize;
+        let stored = |block: &Arc<Block>| block.tab.initted.load(Ordering::Relaxed);
+        if b > 1 && 4 * b * h * w * DIM > limit && self.blocks.iter().all(stored) {
+            // With stored centres no image knows of the others.
+            return ops::concat(b, (0..b).map(|i| self.upscale(&ops::slice(x, i..i + 1))));
+        }
         let run = |x: Tensor| autograd::no_grad(|| self.forward(&Var::constant(x), Mode::Eval));
         let (ph, pw) = (h.max(MIN_SIDE), w.max(MIN_SIDE));
         if (ph, pw) == (h, w) {

@@ -280,27 +280,22 @@ fn set_aside(out: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The rows and channels of the largest tensor that a training step makes of one crop. (Partial
-/// sums of weight gradients are bounded: below 64 MiB, which every adapter binds.)
+/// The rows and channels of the largest tensor that a training step makes of one crop. (Partial sums
+/// of weight gradients are bounded: below 64 MiB, which every adapter binds.)
 fn largest_tensor(scale: usize, patch: usize) -> [usize; 2] {
     let pixels = patch * patch;
-    let upsampled = match scale {
-        1 => [pixels, DIM],
-        4 => [4 * pixels, 4 * DIM], // out of the second upconv
-        s => [pixels, DIM * s * s],
-    };
-    // Windows overlap: a token has a slot in each of its own. (Sub-groups have two of 40 channels
-    // for a token, which is less than ConvFFN's 96.)
+    // Windows overlap: a token has a slot in each of its own.
     let windows = WINDOWS.map(|side| {
         let per_axis = 1 + (patch - side).div_ceil(side - 2);
         [(per_axis * side).pow(2), DIM]
     });
-    let all = windows.into_iter().chain([upsampled, [pixels, MLP_DIM]]);
-    all.max_by_key(|[rows, channels]| rows * channels)
-        .unwrap_or(upsampled)
+    let all = windows.into_iter().chain([[pixels, MLP_DIM]]);
+    let larger = |a: [usize; 2], b: [usize; 2]| if a[0] * a[1] >= b[0] * b[1] { a } else { b };
+    all.fold([pixels, DIM * scale * scale], larger) // from the last upconv's
 }
 
-/// Whether a training step of `batch` crops of side `patch` fits what the adapter binds.
+/// Whether a training step of `batch` crops of side `patch` fits what the adapter binds. Token centres
+/// are of all tokens of the batch, so a step's tokens cannot be split as the rest is.
 ///
 /// # Errors
 /// [`Error::SmallPatch`], or [`Error::LargeStep`], which tells the batch that would fit.
@@ -311,22 +306,29 @@ pub fn check_size(device: &Device, scale: usize, batch: usize, patch: usize) -> 
             needed: MIN_SIDE,
         });
     }
-    let [rows, channels] = largest_tensor(scale, patch);
-    let each = (rows * channels) as u64 * 4;
+    let crop = largest_tensor(scale, patch);
+    let tokens = [2 * patch * patch, DIM]; // each is a key of two sub-groups
     let limit = device.max_tensor_bytes();
-    if batch as u64 * each <= limit {
-        return Ok(());
-    }
+    let bytes = |count: usize, [rows, channels]: [usize; 2]| (count * rows * channels) as u64 * 4;
+    let smaller = || "choose a smaller --patch".to_owned();
+    let (count, [rows, channels], advice) = match limit / bytes(1, tokens) {
+        _ if bytes(1, crop) > limit => (1, crop, smaller()),
+        0 => (1, tokens, smaller()),
+        fits if fits < batch as u64 => {
+            let advice = format!(
+                "token centres need all of it at once: choose --batch {fits} or less, or a smaller --patch"
+            );
+            (batch, tokens, advice)
+        }
+        _ => return Ok(()),
+    };
     Err(Error::LargeStep {
         batch,
         patch,
-        advice: match limit / each {
-            0 => "choose a smaller --patch".to_owned(),
-            fits => format!("choose --batch {fits} or less, or a smaller --patch"),
-        },
+        advice,
         source: tensor::Error::TooLarge {
-            shape: vec![batch, rows, channels],
-            bytes: batch as u64 * each,
+            shape: vec![count, rows, channels],
+            bytes: bytes(count, [rows, channels]),
             limit,
             adapter: device.name().to_owned(),
         },

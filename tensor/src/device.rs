@@ -36,13 +36,27 @@ pub struct Stats {
     pub pool_bytes: u64,
     /// Buffers held by the pool, in use or free.
     pub pool_buffers: u64,
+    /// Bytes in buffers that tensors hold now.
+    pub used_bytes: u64,
+    /// The most that `pool_bytes` has been since [`Device::reset_peaks`]: what the driver was asked for.
+    pub peak_pool_bytes: u64,
+    /// The most that `used_bytes` has been since then: what the work needs at least.
+    pub peak_used_bytes: u64,
 }
 
-/// Device memory behind a tensor; goes back to the pool on drop.
+/// The device memory behind a tensor, or a part of it. Cloning shares it.
+#[derive(Clone)]
 pub(crate) struct Buffer {
-    pub raw: Option<wgpu::Buffer>, // None where the allocation failed
-    pub bytes: u64,                // what the tensor needs; the buffer may be larger
-    failed: OnceLock<Arc<Error>>,  // why its content is not what was asked for
+    memory: Arc<Memory>,
+    pub start: u64, // in bytes
+    pub bytes: u64, // what the tensor needs; the memory may be larger
+}
+
+/// One buffer of the driver's; goes back to the pool on drop.
+struct Memory {
+    raw: Option<wgpu::Buffer>,      // None where the allocation failed
+    failed: OnceLock<Arc<Error>>,   // why its content is not what was asked for
+    unbindable: Option<Arc<Error>>, // why no kernel can take all of it at once
     device: Device,
 }
 
@@ -54,9 +68,22 @@ impl Device {
     /// # Errors
     /// No adapter, no adapter of that name, or one that does not open.
     pub fn open(wanted: Option<&str>) -> Result<Device> {
+        Device::open_with_binding_limit(wanted, None)
+    }
+
+    /// [`Device::open`] with [`Device::max_tensor_bytes`] lowered: so that what is done about tensors
+    /// beyond it can be seen on small ones.
+    ///
+    /// # Errors
+    /// As [`Device::open`].
+    pub fn open_with_binding_limit(wanted: Option<&str>, bytes: Option<u64>) -> Result<Device> {
         let adapter = adapter::choose(wanted)?;
         let info = adapter.get_info();
-        let limits = adapter.limits();
+        let mut limits = adapter.limits();
+        if let Some(bytes) = bytes {
+            let lowered = limits.max_storage_buffer_binding_size.min(bytes);
+            limits.max_storage_buffer_binding_size = lowered;
+        }
         let software = info.device_type == wgpu::DeviceType::Cpu;
         let spreads = software && adapter.features().contains(wgpu::Features::SUBGROUP);
         let lanes = if spreads { info.subgroup_min_size } else { 1 };
@@ -116,12 +143,24 @@ impl Device {
         self.0.lanes
     }
 
-    /// The largest tensor, in bytes, that a kernel can take on this adapter.
+    /// The largest tensor, in bytes, that a kernel can take on this adapter. Larger ones can be made
+    /// ([`ops::concat`](crate::ops::concat)) and taken in parts ([`ops::slice`](crate::ops::slice)),
+    /// up to [`Device::max_memory_bytes`].
     pub fn max_tensor_bytes(&self) -> u64 {
-        self.0
-            .limits
+        let limits = &self.0.limits;
+        limits
             .max_storage_buffer_binding_size
-            .min(self.0.limits.max_buffer_size)
+            .min(self.max_memory_bytes())
+    }
+
+    /// The largest tensor, in bytes, that the adapter can hold at all.
+    pub fn max_memory_bytes(&self) -> u64 {
+        self.0.limits.max_buffer_size / 4 * 4 // 2^31 − 1 on some
+    }
+
+    /// Where a kernel may begin to read a buffer: at multiples of this.
+    pub(crate) fn binding_alignment(&self) -> u64 {
+        self.0.limits.min_storage_buffer_offset_alignment.into()
     }
 
     /// Counters, for tests and profiles.
@@ -134,7 +173,15 @@ impl Device {
             read_backs: recorder.read_backs,
             pool_bytes: pool.allocated_bytes,
             pool_buffers: pool.allocated_buffers,
+            used_bytes: pool.used_bytes,
+            peak_pool_bytes: pool.peak_allocated_bytes,
+            peak_used_bytes: pool.peak_used_bytes,
         }
+    }
+
+    /// Lets the peaks of [`Stats`] start anew. To measure a piece of work, [`Device::trim`] first.
+    pub fn reset_peaks(&self) {
+        lock(&self.0.pool).reset_peaks();
     }
 
     /// Gives the pool's free buffers back to the driver: between images of different sizes, say.
@@ -156,25 +203,29 @@ impl Device {
     /// recycled buffer is not zero. A failure is kept in the buffer and met on reading it.
     pub(crate) fn alloc(&self, shape: &[usize]) -> Buffer {
         let bytes = shape.iter().map(|&n| n as u64).product::<u64>() * 4;
-        let limit = self.max_tensor_bytes();
-        let raw = if bytes > limit {
-            let (shape, adapter) = (shape.to_vec(), self.name().to_owned());
-            Err(Error::TooLarge {
-                shape,
-                bytes,
-                limit,
-                adapter,
-            })
-        } else {
-            self.alloc_raw(size_class(bytes).min(limit / 4 * 4))
+        let too_large = |limit: u64| Error::TooLarge {
+            shape: shape.to_vec(),
+            bytes,
+            limit,
+            adapter: self.name().to_owned(),
+        };
+        let (bindable, most) = (self.max_tensor_bytes(), self.max_memory_bytes());
+        let raw = match bytes > most {
+            true => Err(too_large(most)),
+            false => self.alloc_raw(size_class(bytes).min(most)),
         };
         let failed = OnceLock::new();
         let raw = raw.map_err(|e| failed.set(Arc::new(e))).ok();
-        Buffer {
+        let memory = Memory {
             raw,
-            bytes,
             failed,
+            unbindable: (bytes > bindable).then(|| Arc::new(too_large(bindable))),
             device: self.clone(),
+        };
+        Buffer {
+            memory: Arc::new(memory),
+            start: 0,
+            bytes,
         }
     }
 
@@ -197,9 +248,7 @@ impl Device {
                 adapter,
             });
         };
-        let mut pool = lock(&self.0.pool);
-        pool.allocated_bytes += class;
-        pool.allocated_buffers += 1;
+        lock(&self.0.pool).count_new(class);
         Ok(buffer)
     }
 
@@ -220,21 +269,47 @@ impl Device {
 
 impl Buffer {
     pub fn device(&self) -> &Device {
-        &self.device
+        &self.memory.device
+    }
+
+    /// The driver's buffer, of which this is `bytes` from `start` on; None where there was no memory.
+    pub fn raw(&self) -> Option<&wgpu::Buffer> {
+        self.memory.raw.as_ref()
+    }
+
+    /// A part of it, from byte `start` on.
+    pub fn part(&self, start: u64, bytes: u64) -> Buffer {
+        debug_assert!(start + bytes <= self.bytes);
+        Buffer {
+            memory: self.memory.clone(),
+            start: self.start + start,
+            bytes,
+        }
+    }
+
+    /// Whether both are the same bytes.
+    pub fn is(&self, other: &Buffer) -> bool {
+        Arc::ptr_eq(&self.memory, &other.memory) && self.start == other.start
     }
 
     /// Why this buffer's content is not what was asked for, if so.
     pub fn failure(&self) -> Option<&Arc<Error>> {
-        self.failed.get()
+        self.memory.failed.get()
+    }
+
+    /// Why no kernel can take it, if so.
+    pub fn unbindable(&self) -> Option<&Arc<Error>> {
+        let fits = self.bytes <= self.device().max_tensor_bytes();
+        self.memory.unbindable.as_ref().filter(|_| !fits)
     }
 
     /// Marks the content as failed; the first cause stays.
     pub fn fail(&self, cause: &Arc<Error>) {
-        let _ = self.failed.set(cause.clone());
+        let _ = self.memory.failed.set(cause.clone());
     }
 }
 
-impl Drop for Buffer {
+impl Drop for Memory {
     fn drop(&mut self) {
         if let Some(raw) = self.raw.take() {
             lock(&self.device.0.pool).put(raw);

@@ -13,15 +13,40 @@ pub(crate) struct Pool {
     free: HashMap<u64, Vec<wgpu::Buffer>>, // by size class, in bytes
     pub allocated_bytes: u64,              // in use and free
     pub allocated_buffers: u64,
+    pub used_bytes: u64, // in use
+    pub peak_allocated_bytes: u64,
+    pub peak_used_bytes: u64,
 }
 
 impl Pool {
     /// A free buffer of exactly this class.
     pub fn take(&mut self, class: u64) -> Option<wgpu::Buffer> {
-        self.free.get_mut(&class)?.pop()
+        let buffer = self.free.get_mut(&class)?.pop()?;
+        self.count_used(class);
+        Some(buffer)
+    }
+
+    /// Counts a buffer of this class that the driver has made, and that is in use.
+    pub fn count_new(&mut self, class: u64) {
+        self.allocated_bytes += class;
+        self.allocated_buffers += 1;
+        self.peak_allocated_bytes = self.peak_allocated_bytes.max(self.allocated_bytes);
+        self.count_used(class);
+    }
+
+    fn count_used(&mut self, class: u64) {
+        self.used_bytes += class;
+        self.peak_used_bytes = self.peak_used_bytes.max(self.used_bytes);
+    }
+
+    /// Lets the peaks start anew from what there is now.
+    pub fn reset_peaks(&mut self) {
+        self.peak_allocated_bytes = self.allocated_bytes;
+        self.peak_used_bytes = self.used_bytes;
     }
 
     pub fn put(&mut self, buffer: wgpu::Buffer) {
+        self.used_bytes -= buffer.size();
         self.free.entry(buffer.size()).or_default().push(buffer);
     }
 

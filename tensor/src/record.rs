@@ -43,8 +43,13 @@ impl Device {
         params: &[u32],
         groups: [usize; 3],
     ) {
-        let failure = inputs.iter().chain(outputs).find_map(|b| b.failure());
-        if let Some(cause) = failure {
+        let cause_of = |b: &&Buffer| b.failure().or(b.unbindable()).cloned();
+        let failure = inputs
+            .iter()
+            .chain(outputs)
+            .copied()
+            .find_map(|b| cause_of(&b));
+        if let Some(cause) = &failure {
             outputs.iter().for_each(|o| o.fail(cause));
             return;
         }
@@ -63,9 +68,9 @@ impl Device {
                 Some(wgpu::BindGroupEntry {
                     binding: i as u32,
                     resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                        buffer: buffer.raw.as_ref()?,
-                        offset: 0,
-                        // Whole vec4s: kernels that read four numbers at once may read past the end.
+                        buffer: buffer.raw()?,
+                        offset: buffer.start,
+                        // Whole vec4s: kernels that take four numbers at once may reach past the end.
                         size: wgpu::BufferSize::new(buffer.bytes.next_multiple_of(16)),
                     }),
                 })
@@ -79,9 +84,8 @@ impl Device {
         let mut recorder = lock(&self.0.recorder);
         let recorder = &mut *recorder;
         let pass = recorder.pass.get_or_insert_with(|| {
-            let encoder = recorder
-                .encoder
-                .insert(raw.create_command_encoder(&Default::default()));
+            let create = || raw.create_command_encoder(&Default::default());
+            let encoder = recorder.encoder.get_or_insert_with(create);
             encoder
                 .begin_compute_pass(&Default::default())
                 .forget_lifetime()
@@ -151,8 +155,8 @@ impl Device {
         // A queue's write takes effect before the next submit, and this buffer may have been
         // recycled from work that is recorded but not submitted: submit that first.
         self.flush();
-        if let Some(raw) = &buffer.raw {
-            self.0.queue.write_buffer(raw, 0, data);
+        if let Some(raw) = buffer.raw() {
+            self.0.queue.write_buffer(raw, buffer.start, data);
         }
     }
 
@@ -161,7 +165,7 @@ impl Device {
         if let Some(cause) = from.failure() {
             to.fail(cause);
         }
-        let (Some(source), Some(target), None) = (&from.raw, &to.raw, to.failure()) else {
+        let (Some(source), Some(target), None) = (from.raw(), to.raw(), to.failure()) else {
             return;
         };
         let mut recorder = lock(&self.0.recorder);
@@ -169,14 +173,17 @@ impl Device {
         recorder.pass = None; // copies stand outside of passes
         let create = || self.0.raw.create_command_encoder(&Default::default());
         let encoder = recorder.encoder.get_or_insert_with(create);
-        encoder.copy_buffer_to_buffer(source, 0, target, 0, from.bytes);
-        self.submit(recorder);
+        encoder.copy_buffer_to_buffer(source, from.start, target, to.start, from.bytes);
+        recorder.pending += 1;
+        if recorder.pending >= BATCH {
+            self.submit(recorder);
+        }
     }
 
     /// Waits for a buffer's content and copies it to the host.
     pub(crate) fn download(&self, buffer: &Buffer) -> Result<Vec<u8>> {
         self.check_lost()?;
-        let raw = match (&buffer.raw, buffer.failure()) {
+        let raw = match (buffer.raw(), buffer.failure()) {
             (Some(raw), None) => raw,
             (_, Some(cause)) => return Err(Error::clone(cause)),
             (None, None) => unreachable!("a buffer without memory carries its failure"),
@@ -199,7 +206,7 @@ impl Device {
             recorder.pass = None;
             let create = || self.0.raw.create_command_encoder(&Default::default());
             let encoder = recorder.encoder.get_or_insert_with(create);
-            encoder.copy_buffer_to_buffer(raw, 0, &staging, 0, buffer.bytes);
+            encoder.copy_buffer_to_buffer(raw, buffer.start, &staging, 0, buffer.bytes);
             self.submit(recorder);
         }
         let (sender, mapped) = std::sync::mpsc::channel();

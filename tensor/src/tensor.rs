@@ -1,7 +1,7 @@
 //! A shape and a buffer.
 
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::ops::Range;
 
 use crate::Result;
 use crate::device::{Buffer, Device};
@@ -18,7 +18,7 @@ impl Element for u32 {}
 #[derive(Clone)]
 pub struct Tensor<E: Element = f32> {
     shape: Vec<usize>,
-    buffer: Arc<Buffer>,
+    buffer: Buffer,
     element: PhantomData<E>,
 }
 
@@ -46,7 +46,7 @@ impl<E: Element> Tensor<E> {
             shape.iter().all(|&n| n > 0),
             "empty tensor of shape {shape:?}"
         );
-        let buffer = Arc::new(device.alloc(shape));
+        let buffer = device.alloc(shape);
         Tensor {
             shape: shape.to_vec(),
             buffer,
@@ -99,6 +99,17 @@ impl<E: Element> Tensor<E> {
         }
     }
 
+    /// The items of the first axis in `range`, wherever in the buffer they begin.
+    pub(crate) fn view(&self, range: Range<usize>) -> Self {
+        let item = self.buffer.bytes / self.shape[0] as u64;
+        let (start, count) = (range.start as u64, range.len() as u64);
+        Tensor {
+            shape: [&[range.len()], &self.shape[1..]].concat(),
+            buffer: self.buffer.part(start * item, count * item),
+            element: PhantomData,
+        }
+    }
+
     /// Waits for the data and copies it to the host.
     ///
     /// # Errors
@@ -115,7 +126,7 @@ impl<E: Element> Tensor<E> {
     #[track_caller]
     pub fn copy_from(&self, other: &Self) {
         assert_eq!(self.shape, other.shape, "copy_from: shapes differ");
-        if !Arc::ptr_eq(&self.buffer, &other.buffer) {
+        if !self.buffer.is(&other.buffer) {
             self.device().copy(&other.buffer, &self.buffer);
         }
     }
