@@ -59,6 +59,9 @@ struct Memory {
     device: Device,
 }
 
+/// What is used where the adapter has it: timestamps, by profiles.
+const OPTIONAL: wgpu::Features = wgpu::Features::TIMESTAMP_QUERY;
+
 impl Device {
     /// Opens the adapter that `wanted` names by number or by part of its name. With `None`,
     /// the environment variable `CATANET_ADAPTER` chooses, or else the best is taken: discrete,
@@ -85,7 +88,7 @@ impl Device {
         }
         let request = adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("catanet"),
-            required_features: wgpu::Features::IMMEDIATES,
+            required_features: wgpu::Features::IMMEDIATES | (adapter.features() & OPTIONAL),
             required_limits: limits.clone(),
             ..Default::default()
         });

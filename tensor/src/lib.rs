@@ -26,10 +26,12 @@ mod error;
 pub mod ops;
 mod pipeline;
 mod pool;
+mod profile;
 mod record;
 mod tensor;
 
 pub use adapter::{AdapterSummary, list_adapters};
 pub use device::{Device, Stats};
 pub use error::{Error, Result};
+pub use profile::{Clock, Event, KernelTime, Profile};
 pub use tensor::{Element, Tensor};

@@ -15,6 +15,7 @@ pub(crate) struct Kernel<'a> {
 
 /// A pipeline and the layout of its one bind group.
 pub(crate) struct Pipeline {
+    pub name: Arc<str>, // the entry point and the constants, as a profile shows them
     pub raw: wgpu::ComputePipeline,
     pub layout: wgpu::BindGroupLayout,
 }
@@ -120,5 +121,13 @@ fn compile(
         },
         cache: None,
     });
-    Pipeline { raw, layout }
+    let constants = kernel.constants.iter();
+    let constants: String = constants
+        .map(|(name, value)| format!(" {name}={value}"))
+        .collect();
+    Pipeline {
+        name: format!("{}{constants}", kernel.entry).into(),
+        raw,
+        layout,
+    }
 }
