@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use crate::compile::Compiler;
 use crate::pipeline::Pipelines;
 use crate::pool::{Pool, size_class};
 use crate::record::Recorder;
@@ -59,8 +60,9 @@ struct Memory {
     device: Device,
 }
 
-/// What is used where the adapter has it: timestamps, by profiles.
-const OPTIONAL: wgpu::Features = wgpu::Features::TIMESTAMP_QUERY;
+/// What is used where the adapter has it: timestamps by profiles, the cache by the compiler.
+const OPTIONAL: wgpu::Features =
+    wgpu::Features::TIMESTAMP_QUERY.union(wgpu::Features::PIPELINE_CACHE);
 
 impl Device {
     /// Opens the adapter that `wanted` names by number or by part of its name. With `None`,
@@ -111,7 +113,7 @@ impl Device {
         }));
         let checked = std::env::var("CATANET_CHECKED").is_ok_and(|v| v == "1");
         Ok(Device(Arc::new(Inner {
-            pipelines: Mutex::new(Pipelines::new(checked)),
+            pipelines: Mutex::new(Pipelines::new(Compiler::new(adapter, raw.clone(), checked))),
             recorder: Mutex::default(),
             pool: Mutex::default(),
             raw,

@@ -21,6 +21,7 @@
 //! every tensor computed from the failed one fails too, and `to_vec` returns the first cause.
 
 mod adapter;
+mod compile;
 mod device;
 mod error;
 pub mod ops;
@@ -28,6 +29,7 @@ mod pipeline;
 mod pool;
 mod profile;
 mod record;
+mod store;
 mod tensor;
 
 pub use adapter::{AdapterSummary, list_adapters};

@@ -15,6 +15,8 @@ use crate::{Error, Result};
 /// Pieces of work per submitted batch: enough that submitting costs nothing, few enough that the
 /// GPU starts early.
 pub(crate) const BATCH: usize = 48;
+/// Pieces of work that may wait for kernels to be compiled: more than a training step has.
+const AHEAD: usize = 128 * BATCH;
 /// Batches the host may be ahead of the GPU, so that a slow adapter's queue does not grow.
 const IN_FLIGHT: usize = 4;
 /// wgpu's bound on the workgroups of one dimension.
@@ -28,6 +30,15 @@ pub(crate) struct Recorder {
     pub dispatches: u64,
     pub submits: u64,
     pub read_backs: u64,
+}
+
+impl Recorder {
+    fn batch_is_ready(&self) -> bool {
+        self.work.iter().take(BATCH).all(|work| match work {
+            Work::Dispatch(dispatch) => dispatch.pipeline.is_ready(),
+            _ => true,
+        })
+    }
 }
 
 /// A piece of recorded work. It runs in the order it was recorded.
@@ -49,7 +60,7 @@ pub(crate) struct Dispatch {
 
 impl Dispatch {
     pub fn encode(&self, pass: &mut wgpu::ComputePass, groups: [u32; 3]) {
-        pass.set_pipeline(&self.pipeline.raw);
+        pass.set_pipeline(self.pipeline.wait());
         pass.set_bind_group(0, &self.bind_group, &[]);
         if !self.params.is_empty() {
             pass.set_immediates(0, bytemuck::cast_slice(&self.params));
@@ -126,18 +137,16 @@ impl Device {
 
     fn record(&self, recorder: &mut Recorder, work: Work) {
         recorder.work.push_back(work);
-        if recorder.work.len() >= BATCH {
-            self.submit(recorder);
+        if recorder.work.len().is_multiple_of(BATCH) {
+            let all = recorder.work.len() >= AHEAD;
+            self.submit(recorder, all);
         }
     }
 
-    /// Submits what has been recorded so far, without waiting for it.
-    pub fn flush(&self) {
-        self.submit(&mut lock(&self.0.recorder));
-    }
-
-    fn submit(&self, recorder: &mut Recorder) {
-        while !recorder.work.is_empty() {
+    /// Submits recorded work batch by batch: all of it, or up to where a kernel is still being
+    /// compiled.
+    fn submit(&self, recorder: &mut Recorder, all: bool) {
+        while !recorder.work.is_empty() && (all || recorder.batch_is_ready()) {
             let commands = self.encode(recorder);
             let index = self.0.queue.submit([commands]);
             recorder.submits += 1;
@@ -213,7 +222,7 @@ impl Device {
     /// # Errors
     /// The device was lost.
     pub fn wait_idle(&self) -> Result<()> {
-        self.flush();
+        self.submit(&mut lock(&self.0.recorder), true);
         self.wait(None)
     }
 
@@ -273,7 +282,7 @@ impl Device {
                 bytes: buffer.bytes,
             };
             recorder.work.push_back(work);
-            self.submit(&mut recorder);
+            self.submit(&mut recorder, true);
         }
         let mapped = map(&staging);
         self.wait(None)?; // or the answer would never come
