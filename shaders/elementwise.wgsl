@@ -1,6 +1,6 @@
-// Element by element: y = sa·a + sb·b,  y = a·b,  and activations with their derivatives.
+// Element by element: y = sa,  y = sa·a + sb·b,  y = a·b,  and activations with their derivatives.
 //
-// Bindings: inputs a, b [n] f32, output y [n] f32 (one-input kernels: a, y).
+// Bindings: inputs a, b [n] f32, output y [n] f32 (one-input kernels: a, y; fill: y).
 // Grid: one invocation per element, folded into two dimensions.
 // Bound by memory, so the only care is to touch each element once. Preceded by erf.wgsl.
 
@@ -11,9 +11,17 @@ var<immediate> p: Params;
 @group(0) @binding(1) var<storage, read> b: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y2: array<f32>; // output after two inputs
 @group(0) @binding(1) var<storage, read_write> y1: array<f32>; // output after one
+@group(0) @binding(0) var<storage, read_write> y0: array<f32>; // output alone
 
 fn index(id: vec3u, groups: vec3u, local: u32) -> u32 {
     return (id.y * groups.x + id.x) * WG + local;
+}
+
+@compute @workgroup_size(WG)
+fn fill(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
+        @builtin(local_invocation_index) local: u32) {
+    let i = index(id, groups, local);
+    if i < p.n { y0[i] = p.sa; }
 }
 
 @compute @workgroup_size(WG)

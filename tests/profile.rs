@@ -5,6 +5,7 @@ use std::path::Path;
 
 use catanet::CATANet;
 use catanet::data::dead_leaves::scene;
+use catanet::evaluate::enlarge;
 use catanet::weights::{Notes, save};
 use catanet_cli::profile::table;
 use catanet_cli::upscale_cli::{Cli, run_on};
@@ -51,7 +52,8 @@ fn a_trace_has_an_event_for_each_dispatch(device: &Device) {
     let file = |name: &str| folder.join(name).display().to_string();
     let [image, weights, enlarged, trace] =
         ["a.png", "x2.safetensors", "b.png", "trace.json"].map(file);
-    scene(1, 0, 30, 28).save_png(&image).expect("written");
+    let small = scene(1, 0, 30, 28);
+    small.save_png(&image).expect("written");
     let net = CATANet::new(device, 2, 7);
     save(&net, Path::new(&weights), Precision::F32, Notes::new()).expect("written");
     let profile = format!("--profile={trace}");
@@ -66,8 +68,9 @@ fn a_trace_has_an_event_for_each_dispatch(device: &Device) {
     ];
 
     let before = device.stats().dispatches;
-    run_on(device, &Cli::parse_from(arguments)).expect("enlarged");
+    enlarge(&net, device, &small, false).expect("enlarged");
     let dispatches = device.stats().dispatches - before;
+    run_on(device, &Cli::parse_from(arguments)).expect("enlarged");
 
     let json: Value = serde_json::from_slice(&fs::read(trace).expect("written")).expect("JSON");
     let all = json["traceEvents"].as_array().expect("events");

@@ -104,7 +104,7 @@ impl Shared {
         let mut stage = None;
         while let Some(job) = self.next() {
             if self.store.is_new(&job.source, self.checked) {
-                let stage = stage.get_or_insert_with(|| Stage::open(&self.adapter));
+                let stage = stage.get_or_insert_with(|| Stage::open(&self.adapter, &self.device));
                 if let Some(stage) = stage {
                     stage.rehearse(&job, self.checked);
                 }
@@ -185,12 +185,12 @@ static DOOR: Mutex<()> = Mutex::new(());
 
 impl Stage {
     /// None where it does not open: what is not rehearsed compiles later.
-    fn open(adapter: &wgpu::Adapter) -> Option<Stage> {
+    fn open(adapter: &wgpu::Adapter, like: &wgpu::Device) -> Option<Stage> {
         let _door = lock(&DOOR);
         let request = adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("rehearsal"),
-            required_features: wgpu::Features::IMMEDIATES,
-            required_limits: adapter.limits(),
+            required_features: like.features(),
+            required_limits: like.limits(),
             ..Default::default()
         });
         let (device, queue) = pollster::block_on(request).ok()?;

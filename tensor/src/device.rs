@@ -18,6 +18,7 @@ pub(crate) struct Inner {
     pub recorder: Mutex<Recorder>,
     pub pipelines: Mutex<Pipelines>,
     pool: Mutex<Pool>,
+    pub staging: Mutex<Option<wgpu::Buffer>>, // for read-backs
     info: wgpu::AdapterInfo,
     limits: wgpu::Limits,
     lost: Arc<OnceLock<String>>,
@@ -116,6 +117,7 @@ impl Device {
             pipelines: Mutex::new(Pipelines::new(Compiler::new(adapter, raw.clone(), checked))),
             recorder: Mutex::default(),
             pool: Mutex::default(),
+            staging: Mutex::default(),
             raw,
             queue,
             info,
@@ -279,9 +281,23 @@ impl Buffer {
         }
     }
 
+    /// From this part's first byte to another's last.
+    pub fn through(&self, last: &Buffer) -> Buffer {
+        Buffer {
+            bytes: last.start + last.bytes - self.start,
+            ..self.clone()
+        }
+    }
+
+    /// Which memory it is in, as a number, and the first of its four-byte elements there.
+    pub fn place(&self) -> (usize, usize) {
+        let memory = Arc::as_ptr(&self.memory) as usize;
+        (memory, (self.start / 4) as usize)
+    }
+
     /// Whether both are the same bytes.
     pub fn is(&self, other: &Buffer) -> bool {
-        Arc::ptr_eq(&self.memory, &other.memory) && self.start == other.start
+        self.place() == other.place()
     }
 
     /// Why this buffer's content is not what was asked for, if so.

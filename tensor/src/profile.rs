@@ -318,18 +318,16 @@ fn read_ticks(
         return Vec::new();
     }
     let mut encoder = device.create_command_encoder(&Default::default());
+    let bytes = count as u64 * u64::from(wgpu::QUERY_SIZE);
     encoder.resolve_query_set(set, 0..count as u32, resolved, 0);
-    encoder.copy_buffer_to_buffer(resolved, 0, staging, 0, None);
+    encoder.copy_buffer_to_buffer(resolved, 0, staging, 0, bytes);
     queue.submit([encoder.finish()]);
-    let mapped = map(staging);
+    let mapped = map(staging, bytes);
     let waited = device.poll(wgpu::PollType::wait_indefinitely());
     let Ok(bytes) = waited.map_err(|e| e.to_string()).and_then(|_| mapped()) else {
         return Vec::new();
     };
-    staging.unmap();
-    let mut ticks: Vec<u64> = bytemuck::pod_collect_to_vec(&bytes);
-    ticks.truncate(count);
-    ticks
+    bytemuck::pod_collect_to_vec(&bytes)
 }
 
 /// Runs what is encoded, and begins anew.

@@ -19,6 +19,8 @@ pub(crate) const BATCH: usize = 48;
 const AHEAD: usize = 128 * BATCH;
 /// Batches the host may be ahead of the GPU, so that a slow adapter's queue does not grow.
 const IN_FLIGHT: usize = 4;
+/// Up to this size the buffer for read-backs is kept for the next: a new one costs a millisecond.
+const KEPT_STAGING: u64 = 16 << 20;
 /// wgpu's bound on the workgroups of one dimension.
 const MAX_GROUPS: usize = 65_535;
 
@@ -254,41 +256,63 @@ impl Device {
         self.record(&mut lock(&self.0.recorder), work);
     }
 
-    /// Waits for a buffer's content and copies it to the host.
-    pub(crate) fn download(&self, buffer: &Buffer) -> Result<Vec<u8>> {
+    /// Waits for the content of buffers and copies it to the host, one after another.
+    pub(crate) fn download(&self, buffers: &[&Buffer]) -> Result<Vec<u8>> {
         self.check_lost()?;
-        let raw = match (buffer.raw(), buffer.failure()) {
-            (Some(raw), None) => raw,
-            (_, Some(cause)) => return Err(Error::clone(cause)),
-            (None, None) => unreachable!("a buffer without memory carries its failure"),
+        if let Some(cause) = buffers.iter().find_map(|b| b.failure()) {
+            return Err(Error::clone(cause));
+        }
+        let bytes = buffers.iter().map(|b| b.bytes).sum();
+        let mut staging = lock(&self.0.staging); // one read-back at a time
+        if staging.as_ref().is_none_or(|s| s.size() < bytes) {
+            *staging = None;
+            *staging = Some(self.create_staging(bytes)?);
+        }
+        let Some(target) = staging.as_ref() else {
+            unreachable!("made above")
         };
+        {
+            let mut recorder = lock(&self.0.recorder);
+            let mut end = 0;
+            for buffer in buffers {
+                let Some(raw) = buffer.raw() else {
+                    unreachable!("a buffer without memory carries its failure")
+                };
+                recorder.work.push_back(Work::Copy {
+                    from: (raw.clone(), buffer.start),
+                    to: (target.clone(), end),
+                    bytes: buffer.bytes,
+                });
+                end += buffer.bytes;
+            }
+            recorder.read_backs += 1;
+            self.submit(&mut recorder, true);
+        }
+        let mapped = map(target, bytes);
+        self.wait(None)?; // or the answer would never come
+        let data = mapped().map_err(|reason| self.lost(reason))?;
+        if bytes > KEPT_STAGING {
+            *staging = None;
+        }
+        self.check_lost()?;
+        Ok(data)
+    }
+
+    fn create_staging(&self, bytes: u64) -> Result<wgpu::Buffer> {
         let scope = self.0.raw.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let staging = self.0.raw.create_buffer(&wgpu::BufferDescriptor {
             label: Some("read-back"),
-            size: buffer.bytes,
+            size: bytes,
             usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
-        if pollster::block_on(scope.pop()).is_some() {
-            let (bytes, adapter) = (buffer.bytes, self.name().to_owned());
-            return Err(Error::OutOfMemory { bytes, adapter });
+        match pollster::block_on(scope.pop()) {
+            None => Ok(staging),
+            Some(_) => Err(Error::OutOfMemory {
+                bytes,
+                adapter: self.name().to_owned(),
+            }),
         }
-        {
-            let mut recorder = lock(&self.0.recorder);
-            recorder.read_backs += 1;
-            let work = Work::Copy {
-                from: (raw.clone(), buffer.start),
-                to: (staging.clone(), 0),
-                bytes: buffer.bytes,
-            };
-            recorder.work.push_back(work);
-            self.submit(&mut recorder, true);
-        }
-        let mapped = map(&staging);
-        self.wait(None)?; // or the answer would never come
-        let bytes = mapped().map_err(|reason| self.lost(reason))?;
-        self.check_lost()?;
-        Ok(bytes)
     }
 }
 
@@ -303,12 +327,15 @@ pub(crate) fn begin_pass<'a>(
     })
 }
 
-/// Asks for a buffer's content; once the device has been waited for, the function returned has it,
-/// or the driver's words.
-pub(crate) fn map(staging: &wgpu::Buffer) -> impl FnOnce() -> std::result::Result<Vec<u8>, String> {
+/// Asks for the first `bytes` of a buffer; once the device has been waited for, the function
+/// returned has them, or the driver's words.
+pub(crate) fn map(
+    staging: &wgpu::Buffer,
+    bytes: u64,
+) -> impl FnOnce() -> std::result::Result<Vec<u8>, String> {
     let (sender, mapped) = std::sync::mpsc::channel();
     let staging = staging.clone();
-    staging.map_async(wgpu::MapMode::Read, .., move |result| {
+    staging.map_async(wgpu::MapMode::Read, ..bytes, move |result| {
         let _ = sender.send(result);
     });
     move || {
@@ -316,7 +343,9 @@ pub(crate) fn map(staging: &wgpu::Buffer) -> impl FnOnce() -> std::result::Resul
         answer
             .map_err(|_| "no answer to a read-back".to_owned())?
             .map_err(|e| e.to_string())?;
-        let view = staging.slice(..).get_mapped_range();
-        Ok(view.map_err(|e| e.to_string())?.to_vec())
+        let view = staging.slice(..bytes).get_mapped_range();
+        let data = view.map_err(|e| e.to_string())?.to_vec();
+        staging.unmap();
+        Ok(data)
     }
 }

@@ -38,6 +38,12 @@ fn unary(entry: &'static str, a: &Tensor, s: f32) -> Tensor {
     y
 }
 
+/// Makes every element of `y` this value.
+pub(crate) fn fill(y: &Tensor, value: f32) {
+    let params = [y.len() as u32, value.to_bits(), 0];
+    dispatch_1d(SOURCE, "fill", &[], &[y.buffer()], &params, y.len());
+}
+
 /// `sa·a + sb·b`, shapes equal.
 #[track_caller]
 pub fn weighted_sum(a: &Tensor, sa: f32, b: &Tensor, sb: f32) -> Tensor {
