@@ -174,11 +174,8 @@ fn compile(
     })
 }
 
-/// A worker's own device, for rehearsals.
-struct Stage {
-    device: wgpu::Device,
-    queue: wgpu::Queue,
-}
+/// A worker's own device, for rehearsals; there until it is dropped.
+struct Stage(Option<(wgpu::Device, wgpu::Queue)>);
 
 /// Drivers have hung on opening and closing devices at the same time.
 static DOOR: Mutex<()> = Mutex::new(());
@@ -195,11 +192,14 @@ impl Stage {
         });
         let (device, queue) = pollster::block_on(request).ok()?;
         device.on_uncaptured_error(Arc::new(|_| {})); // the performance tells
-        Some(Stage { device, queue })
+        Some(Stage(Some((device, queue))))
     }
 
     fn rehearse(&self, job: &Job, checked: bool) {
-        let (device, count) = (&self.device, job.inputs + job.outputs);
+        let Some((device, queue)) = &self.0 else {
+            return;
+        };
+        let count = job.inputs + job.outputs;
         let (layout, pipeline_layout) = layouts(device, job.inputs, job.outputs);
         let pipeline = compile(device, job, &pipeline_layout, checked, None);
         let buffer = |_| {
@@ -231,7 +231,7 @@ impl Stage {
         pass.set_immediates(0, &[0; IMMEDIATE_BYTES as usize]);
         pass.dispatch_workgroups(0, 0, 0);
         drop(pass);
-        self.queue.submit([encoder.finish()]);
+        queue.submit([encoder.finish()]);
         let _ = device.poll(wgpu::PollType::wait_indefinitely()); // as above
     }
 }
@@ -239,7 +239,7 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         let _door = lock(&DOOR);
-        self.device.destroy();
+        self.0 = None;
     }
 }
 

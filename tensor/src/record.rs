@@ -264,12 +264,9 @@ impl Device {
         }
         let bytes = buffers.iter().map(|b| b.bytes).sum();
         let mut staging = lock(&self.0.staging); // one read-back at a time
-        if staging.as_ref().is_none_or(|s| s.size() < bytes) {
-            *staging = None;
-            *staging = Some(self.create_staging(bytes)?);
-        }
-        let Some(target) = staging.as_ref() else {
-            unreachable!("made above")
+        let target = match staging.take().filter(|kept| kept.size() >= bytes) {
+            Some(kept) => kept,
+            None => self.create_staging(bytes)?,
         };
         {
             let mut recorder = lock(&self.0.recorder);
@@ -288,12 +285,10 @@ impl Device {
             recorder.read_backs += 1;
             self.submit(&mut recorder, true);
         }
-        let mapped = map(target, bytes);
+        let mapped = map(&target, bytes);
         self.wait(None)?; // or the answer would never come
         let data = mapped().map_err(|reason| self.lost(reason))?;
-        if bytes > KEPT_STAGING {
-            *staging = None;
-        }
+        *staging = Some(target).filter(|t| t.size() <= KEPT_STAGING);
         self.check_lost()?;
         Ok(data)
     }
