@@ -1,55 +1,57 @@
 // Element by element: y = sa,  y = sa·a + sb·b,  y = a·b,  and activations with their derivatives.
 //
-// Bindings: inputs a, b [n] f32, output y [n] f32 (one-input kernels: a, y; fill: y).
-// Grid: one invocation per element, folded into two dimensions.
-// Bound by memory, so the only care is to touch each element once. Preceded by erf.wgsl.
+// Bindings: inputs a, b [4n] f32, output y [4n] f32 (one-input kernels: a, y; fill: y), in fours.
+// Grid: one invocation per four elements, folded into two dimensions.
+// Bound by memory, so the only care is to touch each element once, four at a time: the last four
+// may reach past the tensor's end, never past its buffer's. Preceded by erf.wgsl.
 
 struct Params { n: u32, sa: f32, sb: f32 }
 var<immediate> p: Params;
 
-@group(0) @binding(0) var<storage, read> a: array<f32>;
-@group(0) @binding(1) var<storage, read> b: array<f32>;
-@group(0) @binding(2) var<storage, read_write> y2: array<f32>; // output after two inputs
-@group(0) @binding(1) var<storage, read_write> y1: array<f32>; // output after one
-@group(0) @binding(0) var<storage, read_write> y0: array<f32>; // output alone
+@group(0) @binding(0) var<storage, read> a: array<vec4f>;
+@group(0) @binding(1) var<storage, read> b: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> y2: array<vec4f>; // output after two inputs
+@group(0) @binding(1) var<storage, read_write> y1: array<vec4f>; // output after one
+@group(0) @binding(0) var<storage, read_write> y0: array<vec4f>; // output alone
 
+// Invocations beyond the end do the last four once more: cheaper than a branch.
 fn index(id: vec3u, groups: vec3u, local: u32) -> u32 {
-    return (id.y * groups.x + id.x) * WG + local;
+    return min((id.y * groups.x + id.x) * WG + local, p.n - 1u);
 }
 
 @compute @workgroup_size(WG)
 fn fill(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
         @builtin(local_invocation_index) local: u32) {
     let i = index(id, groups, local);
-    if i < p.n { y0[i] = p.sa; }
+    y0[i] = vec4f(p.sa);
 }
 
 @compute @workgroup_size(WG)
 fn weighted_sum(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
                 @builtin(local_invocation_index) local: u32) {
     let i = index(id, groups, local);
-    if i < p.n { y2[i] = p.sa * a[i] + p.sb * b[i]; }
+    y2[i] = p.sa * a[i] + p.sb * b[i];
 }
 
 @compute @workgroup_size(WG)
 fn mul(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
        @builtin(local_invocation_index) local: u32) {
     let i = index(id, groups, local);
-    if i < p.n { y2[i] = a[i] * b[i]; }
+    y2[i] = a[i] * b[i];
 }
 
 @compute @workgroup_size(WG)
 fn scale(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
          @builtin(local_invocation_index) local: u32) {
     let i = index(id, groups, local);
-    if i < p.n { y1[i] = p.sa * a[i]; }
+    y1[i] = p.sa * a[i];
 }
 
 @compute @workgroup_size(WG)
 fn gelu(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
         @builtin(local_invocation_index) local: u32) {
     let i = index(id, groups, local);
-    if i < p.n { y1[i] = gelu_of(a[i]); }
+    y1[i] = gelu_of4(a[i]);
 }
 
 // a = x, b = dy:  dx = dy·(Φ(x) + x·φ(x)).
@@ -57,9 +59,8 @@ fn gelu(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
 fn gelu_backward(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
                  @builtin(local_invocation_index) local: u32) {
     let i = index(id, groups, local);
-    if i >= p.n { return; }
     let x = a[i];
-    let cdf = 0.5 * (1.0 + erf(x * 0.70710678));
+    let cdf = 0.5 * (1.0 + erf4(x * 0.70710678));
     let pdf = 0.39894228 * exp(-0.5 * x * x);
     y2[i] = b[i] * (cdf + x * pdf);
 }
@@ -69,7 +70,7 @@ fn gelu_backward(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) grou
 fn leaky_relu(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
               @builtin(local_invocation_index) local: u32) {
     let i = index(id, groups, local);
-    if i < p.n { y1[i] = select(p.sa * a[i], a[i], a[i] > 0.0); }
+    y1[i] = select(p.sa * a[i], a[i], a[i] > vec4f());
 }
 
 // a = x, b = dy.
@@ -77,5 +78,5 @@ fn leaky_relu(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups:
 fn leaky_relu_backward(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
                        @builtin(local_invocation_index) local: u32) {
     let i = index(id, groups, local);
-    if i < p.n { y2[i] = select(p.sa * b[i], b[i], a[i] > 0.0); }
+    y2[i] = select(p.sa * b[i], b[i], a[i] > vec4f());
 }

@@ -21,3 +21,9 @@ fn erf(v: f32) -> f32 {
 
 // The exact GELU, x·Φ(x), Φ the normal distribution.
 fn gelu_of(x: f32) -> f32 { return 0.5 * x * (1.0 + erf(x * 0.70710678)); }
+
+fn erf4(v: vec4f) -> vec4f { return vec4f(erf(v.x), erf(v.y), erf(v.z), erf(v.w)); }
+
+fn gelu_of4(v: vec4f) -> vec4f {
+    return vec4f(gelu_of(v.x), gelu_of(v.y), gelu_of(v.z), gelu_of(v.w));
+}

@@ -1,59 +1,102 @@
-// y = act(x·wᵀ + bias) + residual: the matrix product of every linear layer, and of its input
-// gradient (w read with its strides exchanged).
+// y = act(x·wᵀ + bias) + residual: the matrix product of every linear layer (and, with w
+// transposed before, its input gradient). K and N are multiples of 4; linear_any.wgsl takes others.
 //
-// Bindings: x [M, K], w read at n·stride_n + k·stride_k, bias [N], residual [M, N] (only if BIAS,
-// RESIDUAL), output y [M, N]; all f32.
-// Constants: R rows × C columns per invocation, WG invocations per workgroup; BIAS, GELU, RESIDUAL.
-// Grid: x and z number the row tiles, y the column tiles: a workgroup makes WG·R rows × C columns.
+// Bindings: x [M, K], w [N, K], bias [N], residual [M, N] (read only if BIAS, RESIDUAL), output
+// y [M, N]; all f32, in fours.
+// Constants: K4 = K / 4, N4 = N / 4; R rows × C columns per invocation, C divides N; LANES, WG;
+// BIAS, GELU, RESIDUAL.
+// Grid: x and z number the row tiles, y the column tiles: LANES invocations make R·LANES rows × C.
 //
-// K is short (40 or 96) and M long, so there is no reuse to stage beyond registers: per step of k
-// an invocation loads R + C numbers for R·C multiply-adds. Neighbouring invocations take
-// neighbouring rows; the weights they read are the same and stay in the first-level cache.
+// A step takes 8 of K. Its part of the rows stays in registers while the columns pass by, STEP of
+// them at a time: every lane loads four of their weights, and they are spread. So a tile loads
+// 8·(R + C / LANES) numbers, by fours, for 8·R·C multiply-adds, and touches a sum once in a step.
+// Nothing branches: rows beyond the end repeat the last one and store its values once more. (The
+// software driver's loads and stores take half the time where no lane can be switched off.)
 
-struct Params { m: u32, n: u32, k: u32, stride_n: u32, stride_k: u32, row_tiles: u32 }
+struct Params { m: u32, row_tiles: u32 }
 var<immediate> p: Params;
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read> w: array<f32>;
+const STEP = max(LANES / 2u, 4u); // columns at a time: 8·STEP weights
+const LOADS = 2u * STEP / LANES;  // fours of them for each lane
+const STEPS = (C + STEP - 1u) / STEP;
+
+@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read> w: array<vec4f>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read> residual: array<f32>;
-@group(0) @binding(4) var<storage, read_write> y: array<f32>;
+@group(0) @binding(3) var<storage, read> residual: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> y: array<vec4f>;
 
 @compute @workgroup_size(WG)
 fn linear(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
           @builtin(local_invocation_index) local: u32) {
-    let tile = id.z * groups.x + id.x;
-    if tile >= p.row_tiles { return; }
+    let tile = min(((id.z * groups.x + id.x) * WG + local) / LANES, p.row_tiles - 1u);
+    let lane = local % LANES;
     let column = id.y * C;
-    let first = tile * (WG * R) + local;
+    var m: array<u32, R>;
+    for (var r = 0u; r < R; r++) { m[r] = min((tile * R + r) * LANES + lane, p.m - 1u); }
 
-    // Rows and columns beyond the end repeat the last one; only their stores are left out.
-    var x_at: array<u32, R>;
-    for (var r = 0u; r < R; r++) { x_at[r] = min(first + r * WG, p.m - 1u) * p.k; }
-    var w_at: array<u32, C>;
-    for (var c = 0u; c < C; c++) { w_at[c] = min(column + c, p.n - 1u) * p.stride_n; }
-
-    var acc: array<array<f32, C>, R>;
-    for (var r = 0u; r < R; r++) { for (var c = 0u; c < C; c++) { acc[r][c] = 0.0; } }
-    for (var k = 0u; k < p.k; k++) {
-        var row: array<f32, R>;
-        for (var r = 0u; r < R; r++) { row[r] = x[x_at[r] + k]; }
-        for (var c = 0u; c < C; c++) {
-            let weight = w[w_at[c] + k * p.stride_k];
-            for (var r = 0u; r < R; r++) { acc[r][c] = fma(row[r], weight, acc[r][c]); }
+    // Mesa unrolls a loop of any size if its rounds (at most 32) are the length of an array that it
+    // runs over, others only if small; and in one that is not unrolled such arrays go to memory.
+    // Hence two loops over the columns, everywhere.
+    var acc: array<array<array<f32, STEP>, STEPS>, R>;
+    if BIAS == 1u {
+        for (var c = 0u; c < STEPS; c++) {
+            for (var s = 0u; s < STEP; s++) {
+                let b = bias[min(column + c * STEP + s, 4u * N4 - 1u)];
+                for (var r = 0u; r < R; r++) { acc[r][c][s] = b; }
+            }
+        }
+    }
+    for (var k = 0u; k < K4; k += 2u) {
+        var row: array<array<f32, 8>, R>;
+        for (var r = 0u; r < R; r++) {
+            for (var h = 0u; h < 2u; h++) {
+                let four = x[m[r] * K4 + min(k + h, K4 - 1u)];
+                for (var e = 0u; e < 4u; e++) { row[r][4u * h + e] = four[e]; }
+            }
+        }
+        for (var c = 0u; c < STEPS; c++) {
+            var weight: array<array<f32, 8>, STEP>; // zero beyond K
+            for (var i = 0u; i < LOADS; i++) {
+                let piece = i * LANES + lane;
+                let n = min(column + c * STEP + piece / 2u, 4u * N4 - 1u);
+                let h = k + piece % 2u;
+                var four = w[n * K4 + min(h, K4 - 1u)];
+                if K4 % 2u != 0u { four = select(vec4f(), four, h < K4); }
+                for (var e = 0u; e < 4u; e++) {
+                    let values = spread(four[e]);
+                    for (var l = 0u; l < LANES; l++) {
+                        weight[(i * LANES + l) / 2u][(i * LANES + l) % 2u * 4u + e] = values[l];
+                    }
+                }
+            }
+            for (var s = 0u; s < STEP; s++) {
+                for (var r = 0u; r < R; r++) {
+                    var sum = acc[r][c][s];
+                    for (var e = 0u; e < 8u; e++) { sum = fma(row[r][e], weight[s][e], sum); }
+                    acc[r][c][s] = sum;
+                }
+            }
         }
     }
 
-    for (var c = 0u; c < C; c++) {
-        var b = 0.0;
-        if BIAS == 1u { b = bias[min(column + c, p.n - 1u)]; }
-        for (var r = 0u; r < R; r++) {
-            let m = first + r * WG;
-            if m < p.m && column + c < p.n {
-                var value = acc[r][c] + b;
-                if GELU == 1u { value = gelu_of(value); }
-                if RESIDUAL == 1u { value += residual[m * p.n + column + c]; }
-                y[m * p.n + column + c] = value;
+    if GELU == 1u {
+        for (var c = 0u; c < STEPS; c++) {
+            for (var s = 0u; s < STEP; s++) {
+                for (var r = 0u; r < R; r++) { acc[r][c][s] = gelu_of(acc[r][c][s]); }
+            }
+        }
+    }
+    for (var c = 0u; c < STEPS; c++) {
+        for (var s = 0u; s < STEP; s += 4u) {
+            for (var r = 0u; r < R; r++) {
+                if c * STEP + s < C {
+                    let at = m[r] * N4 + (column + c * STEP + s) / 4u;
+                    var four: vec4f;
+                    for (var e = 0u; e < 4u; e++) { four[e] = acc[r][c][s + e]; }
+                    if RESIDUAL == 1u { four += residual[at]; }
+                    y[at] = four;
+                }
             }
         }
     }

@@ -1,11 +1,13 @@
 // owner[t] = the m with the largest ⟨x_t, c_m⟩, the lowest m on ties.
 //
 // Bindings: x [tokens, C], centres [M, C], both rows of unit length, f32; output owner [tokens] u32.
-// Constants: C channels, in blocks of CB; R tokens per invocation.
-// Grid: one invocation per R tokens, WG apart, folded into two dimensions.
+// Constants: C channels, in blocks of CB; R tokens per invocation; LANES, WG; BLOCK centres a step.
+// Grid: one invocation per R tokens, LANES apart, folded into two dimensions; beyond the end, the
+// last token again.
 //
-// The tokens stay in registers while all centres pass by: C loads for R·C multiply-adds. The blocks
-// keep every loop short enough to be unrolled (Mesa: 32 rounds); else the tokens go to memory.
+// The tokens stay in registers while all centres pass by, BLOCK at a time, of which every lane
+// loads its share, to be spread. The blocks of channels keep every loop short enough to be
+// unrolled (Mesa: 32 rounds); else the tokens go to memory.
 
 struct Params { tokens: u32, centres: u32 }
 var<immediate> p: Params;
@@ -17,36 +19,44 @@ var<immediate> p: Params;
 @compute @workgroup_size(WG)
 fn nearest_centre(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
                   @builtin(local_invocation_index) local: u32) {
-    let first = (id.y * groups.x + id.x) * (WG * R) + local;
-    if first >= p.tokens { return; }
+    let i = (id.y * groups.x + id.x) * WG + local;
+    let lane = local % LANES;
+    var t: array<u32, R>;
     var token: array<array<array<f32, CB>, C / CB>, R>;
     var best: array<f32, R>;
     var best_m: array<u32, R>;
     for (var r = 0u; r < R; r++) {
-        let t = min(first + r * WG, p.tokens - 1u);
+        t[r] = min((i / LANES * R + r) * LANES + lane, p.tokens - 1u);
         for (var b = 0u; b < C / CB; b++) {
-            for (var c = 0u; c < CB; c++) { token[r][b][c] = x[t * C + b * CB + c]; }
+            for (var c = 0u; c < CB; c++) { token[r][b][c] = x[t[r] * C + b * CB + c]; }
         }
         best[r] = -3.0e38;
         best_m[r] = 0u;
     }
-    for (var m = 0u; m < p.centres; m++) {
-        var dot: array<f32, R>;
-        for (var r = 0u; r < R; r++) { dot[r] = 0.0; }
+    for (var m0 = 0u; m0 < p.centres; m0 += BLOCK) {
+        var dot: array<array<f32, BLOCK>, R>;
+        for (var r = 0u; r < R; r++) { for (var m = 0u; m < BLOCK; m++) { dot[r][m] = 0.0; } }
         for (var b = 0u; b < C / CB; b++) {
             for (var c = 0u; c < CB; c++) {
-                let centre = centres[m * C + b * CB + c];
-                for (var r = 0u; r < R; r++) { dot[r] = fma(token[r][b][c], centre, dot[r]); }
+                for (var m = 0u; m < BLOCK; m += LANES) {
+                    let mine = min(m0 + m + lane, p.centres - 1u);
+                    let centre = spread(centres[mine * C + b * CB + c]);
+                    for (var l = 0u; l < LANES; l++) {
+                        for (var r = 0u; r < R; r++) {
+                            dot[r][m + l] = fma(token[r][b][c], centre[l], dot[r][m + l]);
+                        }
+                    }
+                }
             }
         }
-        for (var r = 0u; r < R; r++) {
-            let better = dot[r] > best[r]; // not on a tie: the lowest m stays
-            best[r] = select(best[r], dot[r], better);
-            best_m[r] = select(best_m[r], m, better);
+        for (var m = 0u; m < BLOCK; m++) {
+            for (var r = 0u; r < R; r++) {
+                // Not on a tie: the lowest m stays, and the last one repeated beyond the end.
+                let better = dot[r][m] > best[r];
+                best[r] = select(best[r], dot[r][m], better);
+                best_m[r] = select(best_m[r], m0 + m, better);
+            }
         }
     }
-    for (var r = 0u; r < R; r++) {
-        let t = first + r * WG;
-        if t < p.tokens { owner[t] = best_m[r]; }
-    }
+    for (var r = 0u; r < R; r++) { owner[t[r]] = best_m[r]; }
 }

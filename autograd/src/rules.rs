@@ -79,10 +79,11 @@ pub fn linear(x: &Var, w: &Var, bias: Option<&Var>, residual: Option<&Var>) -> V
     let (tb, tr) = (bias.map(Var::value), residual.map(Var::value));
     let y = ops::linear(x, w, tb, Activation::None, tr);
     Var::from_op(y, [x, w, b, r], move |dy| {
+        let (dw, db) = ops::linear_weight_grad(&tx, dy);
         [
             Some(ops::linear_input_grad(dy, &tw)),
-            Some(ops::linear_weight_grad(&tx, dy)),
-            has_bias.then(|| ops::sum_rows(dy)),
+            Some(dw),
+            has_bias.then_some(db),
             has_residual.then(|| dy.clone()),
         ]
     })

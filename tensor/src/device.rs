@@ -21,6 +21,7 @@ pub(crate) struct Inner {
     pub staging: Mutex<Option<wgpu::Buffer>>, // for read-backs
     info: wgpu::AdapterInfo,
     limits: wgpu::Limits,
+    lanes: usize,
     lost: Arc<OnceLock<String>>,
 }
 
@@ -89,9 +90,14 @@ impl Device {
             let lowered = limits.max_storage_buffer_binding_size.min(bytes);
             limits.max_storage_buffer_binding_size = lowered;
         }
+        let software = info.device_type == wgpu::DeviceType::Cpu;
+        let spreads = software && adapter.features().contains(wgpu::Features::SUBGROUP);
+        let lanes = if spreads { info.subgroup_min_size } else { 1 };
+        let mut features = wgpu::Features::IMMEDIATES | (adapter.features() & OPTIONAL);
+        features.set(wgpu::Features::SUBGROUP, lanes > 1);
         let request = adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("catanet"),
-            required_features: wgpu::Features::IMMEDIATES | (adapter.features() & OPTIONAL),
+            required_features: features,
             required_limits: limits.clone(),
             ..Default::default()
         });
@@ -122,6 +128,7 @@ impl Device {
             queue,
             info,
             limits,
+            lanes: lanes.max(1) as usize,
             lost,
         })))
     }
@@ -135,6 +142,12 @@ impl Device {
     /// few cores want much work per invocation, a GPU wants many invocations.
     pub fn is_software(&self) -> bool {
         self.0.info.device_type == wgpu::DeviceType::Cpu
+    }
+
+    /// Invocations that share their loads: those of a subgroup on a software driver, which runs
+    /// them as the lanes of one vector. 1 elsewhere: a GPU's caches do it.
+    pub(crate) fn lanes(&self) -> usize {
+        self.0.lanes
     }
 
     /// The largest tensor, in bytes, that a kernel can take on this adapter. Larger ones can be made

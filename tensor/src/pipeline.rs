@@ -8,8 +8,10 @@ use crate::compile::{Compiler, Job};
 
 /// A kernel: an entry point of a WGSL file, specialised by constants.
 ///
-/// The file sees `const NAME: u32 = value;` for every constant, before its first line. Its
-/// bindings are numbered: the inputs first, then the outputs, in the order of the dispatch.
+/// The file sees `const NAME: u32 = value;` for every constant, before its first line; with a
+/// constant `LANES` also the function `spread` (see [`spread_source`]), with `VEC` the type `V` (see
+/// [`vec_source`]). Its bindings are numbered: the inputs first, then the outputs, in the order of
+/// the dispatch.
 pub(crate) struct Kernel<'a> {
     pub source: &'static str,
     pub entry: &'static str,
@@ -79,6 +81,11 @@ impl Pipelines {
             for (constant, value) in kernel.constants {
                 let _ = write!(name, " {constant}={value}"); // writing to a string does not fail
                 let _ = writeln!(source, "const {constant}: u32 = {value}u;");
+                match *constant {
+                    "LANES" => source += &spread_source(*value),
+                    "VEC" => source += vec_source(*value),
+                    _ => {}
+                }
             }
             let pipeline = Arc::new(Pipeline {
                 name: name.into(),
@@ -97,6 +104,37 @@ impl Pipelines {
             pipeline
         })
     }
+}
+
+/// `spread(v)`, the values that the `LANES` invocations of a subgroup hold in `v`, for all of them.
+///
+/// Where lanes are loaded one after another, as on a software driver, a value that all of them need
+/// is loaded by one: `LANES` different values at the cost of one load. The lanes must be in step:
+/// a workgroup of `LANES` invocations, none of which has returned. It is written out because the
+/// lane of a broadcast must be a constant expression. Elsewhere `LANES` is 1 and nothing is spread.
+fn spread_source(lanes: u32) -> String {
+    let value = |lane: u32| match lanes {
+        1 => "v".to_owned(),
+        _ => format!("subgroupBroadcast(v, {lane}u)"),
+    };
+    let values: Vec<_> = (0..lanes).map(value).collect();
+    let array = format!("array<f32, {lanes}>");
+    let values = values.join(", ");
+    format!("fn spread(v: f32) -> {array} {{ return {array}({values}); }}\n")
+}
+
+/// `V`, the numbers that an invocation loads and stores at once, and `sum_of(V)`: four where the
+/// channels can be divided so, as a load of four costs little more than one; else one.
+fn vec_source(width: u32) -> &'static str {
+    match width {
+        4 => "alias V = vec4f;\nfn sum_of(v: V) -> f32 { return (v.x + v.y) + (v.z + v.w); }\n",
+        _ => "alias V = f32;\nfn sum_of(v: V) -> f32 { return v; }\n",
+    }
+}
+
+/// The width of `V` for rows of this many channels.
+pub(crate) fn vec_width(channels: usize) -> usize {
+    if channels.is_multiple_of(4) { 4 } else { 1 }
 }
 
 /// Storage buffers, the inputs read-only.

@@ -116,7 +116,8 @@ impl Device {
                     resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
                         buffer: buffer.raw()?,
                         offset: buffer.start,
-                        size: wgpu::BufferSize::new(buffer.bytes),
+                        // Whole vec4s: kernels that read four numbers at once may read past the end.
+                        size: wgpu::BufferSize::new(buffer.bytes.next_multiple_of(16)),
                     }),
                 })
             })

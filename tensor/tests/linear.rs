@@ -36,10 +36,12 @@ fn check(rows: [usize; 2], n: usize, k: usize) {
     let expected = sums([m, k], n, |i, j, l| hdy[i * n + l] * hw[l * k + j]);
     assert_close(&name("dx"), &dx, &expected, 5e-6);
 
-    let dw = ops::linear_weight_grad(&x, &dy);
-    assert_eq!(dw.shape(), w.shape());
+    let (dw, db) = ops::linear_weight_grad(&x, &dy);
+    assert_eq!((dw.shape(), db.shape()), (w.shape(), &[n][..]));
     let expected = sums([n, k], m, |i, j, l| hdy[l * n + i] * hx[l * k + j]);
     assert_close(&name("dw"), &dw, &expected, 2e-5);
+    let expected = sums([n, 1], m, |i, _, l| hdy[l * n + i]);
+    assert_close(&name("db"), &db, &expected, 2e-5);
 }
 
 #[test]
@@ -75,8 +77,18 @@ fn the_weight_gradient_of_very_many_rows_loses_none() {
     let rows = 4096 * 128 + 77; // beyond the number of chunks: they grow instead
     let (x, dy) = (random(8, &[rows, 1]), random(9, &[rows, 1]));
     let expected: f64 = common::zip(&x, &dy, |x, dy| x * dy).into_iter().sum();
-    let dw = ops::linear_weight_grad(&x, &dy);
+    let (dw, _) = ops::linear_weight_grad(&x, &dy);
     assert_close("dw", &dw, &[expected], 5e-6);
+
+    // The same numbers as the first of four columns each: the kernel that takes them in fours.
+    let fours = |t: &tensor::Tensor| {
+        let values = host(t).into_iter().flat_map(|v| [v as f32, 0.0, 0.0, 0.0]);
+        tensor::Tensor::new(t.device(), &values.collect::<Vec<_>>(), &[rows, 4])
+    };
+    let (dw, _) = ops::linear_weight_grad(&fours(&x), &fours(&dy));
+    let mut all = [0.0; 16];
+    all[0] = expected;
+    assert_close("dw in fours", &dw, &all, 5e-6);
 }
 
 #[test]
@@ -90,5 +102,6 @@ fn two_runs_give_the_same_bits() {
         ops::linear(&x, &w, None, Activation::Gelu, Some(&dy))
     });
     assert_same_bits("dx", || ops::linear_input_grad(&dy, &w));
-    assert_same_bits("dw", || ops::linear_weight_grad(&x, &dy));
+    assert_same_bits("dw", || ops::linear_weight_grad(&x, &dy).0);
+    assert_same_bits("db", || ops::linear_weight_grad(&x, &dy).1);
 }

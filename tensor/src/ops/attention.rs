@@ -6,9 +6,22 @@ use crate::pipeline::Kernel;
 use crate::record::grid;
 use crate::tensor::{Tensor, WG};
 
-const FORWARD: &str = include_str!("../../../shaders/attention.wgsl");
-const DQ: &str = include_str!("../../../shaders/attention_dq.wgsl");
-const DKV: &str = include_str!("../../../shaders/attention_dkv.wgsl");
+const FORWARD: &str = concat!(
+    include_str!("../../../shaders/attention_place.wgsl"),
+    include_str!("../../../shaders/attention.wgsl")
+);
+const PREPARE: &str = concat!(
+    include_str!("../../../shaders/attention_place.wgsl"),
+    include_str!("../../../shaders/attention_prepare.wgsl")
+);
+const DQ: &str = concat!(
+    include_str!("../../../shaders/attention_place.wgsl"),
+    include_str!("../../../shaders/attention_dq.wgsl")
+);
+const DKV: &str = concat!(
+    include_str!("../../../shaders/attention_place.wgsl"),
+    include_str!("../../../shaders/attention_dkv.wgsl")
+);
 
 /// Who attends to whom: the queries of group j to the keys of group j.
 #[derive(Clone)]
@@ -93,11 +106,13 @@ impl Sizes {
         inputs: &[&Buffer],
         outputs: &[&Buffer],
     ) {
-        let tiles = tiled.per_group.div_ceil(tile.rows);
+        let tiles = tiled.per_group.div_ceil(tile.rows * tile.lanes);
         let count = self.batch * tiled.groups * self.heads * tiles;
         let constants = [
             ("WG", tile.workgroup),
+            ("LANES", tile.lanes),
             ("R", tile.rows),
+            ("BLOCK", tile.block),
             ("H", self.heads),
             ("DK", self.dk),
             ("DV", self.dv),
@@ -110,7 +125,7 @@ impl Sizes {
         };
         let [groups, queries, keys, rows, key_rows, scale] = self.params;
         let params = [count as u32, groups, queries, keys, rows, key_rows, scale];
-        let workgroups = grid(count.div_ceil(tile.workgroup));
+        let workgroups = grid((count * tile.lanes).div_ceil(tile.workgroup));
         outputs[0]
             .device()
             .dispatch(&kernel, inputs, outputs, &params, workgroups);
@@ -121,33 +136,41 @@ impl Sizes {
 #[derive(Clone, Copy)]
 struct Tile {
     workgroup: usize,
-    rows: usize, // held by an invocation
+    lanes: usize,
+    rows: usize,  // held by an invocation
+    block: usize, // of the other side, taken in one step
 }
 
+/// One invocation for each slot, as attention_prepare works.
+const EACH: Tile = Tile {
+    workgroup: WG,
+    lanes: 1,
+    rows: 1,
+    block: 1,
+};
+
 impl Tile {
-    /// Of the forward kernel. On the software driver more rows are faster until the unrolled code
-    /// outgrows the processor's instruction cache. 16 divides every window (16², 20², 24², 28²),
-    /// sub-group and set of centres of the network; the few rows that 32 wastes cost less than it
-    /// wins.
-    fn forward(device: &Device) -> Tile {
-        Tile::software_or_gpu(device, 32)
-    }
-
-    /// Of the backward kernels, which hold more of each row.
-    fn backward(device: &Device) -> Tile {
-        Tile::software_or_gpu(device, 16)
-    }
-
-    fn software_or_gpu(device: &Device, software_rows: usize) -> Tile {
-        match device.is_software() {
-            true => Tile {
-                workgroup: 8,
-                rows: software_rows,
-            },
-            false => Tile {
-                workgroup: 64,
-                rows: 1,
-            }, // a GPU wants many invocations
+    /// For groups of this many slots. On a software driver a step's loads, about as dear as three
+    /// rows of it, are shared by the rows of a tile; so many rows, but few of them beyond the
+    /// group's end. A GPU wants many invocations.
+    fn new(device: &Device, slots: usize) -> Tile {
+        let lanes = device.lanes();
+        if !device.is_software() {
+            let (workgroup, rows, block) = (64, 1, 4);
+            return Tile {
+                workgroup,
+                lanes,
+                rows,
+                block,
+            };
+        }
+        let cost = |rows: &usize| slots.div_ceil(rows * lanes) * (rows + 3);
+        let rows = [8, 4, 2, 1].into_iter().min_by_key(cost).unwrap_or(1);
+        Tile {
+            workgroup: 8.max(lanes),
+            lanes,
+            rows,
+            block: 8.max(lanes),
         }
     }
 }
@@ -175,7 +198,7 @@ pub fn attention(
     let lse = Tensor::uninit(q.device(), &[sizes.batch, heads, sizes.slots]);
     let inputs = [q, k, v].map(Tensor::buffer);
     let inputs = [&inputs[..], &[queries.index.buffer(), keys.index.buffer()]].concat();
-    let tile = Tile::forward(q.device());
+    let tile = Tile::new(q.device(), queries.per_group);
     sizes.dispatch(
         (FORWARD, "attention"),
         queries,
@@ -219,14 +242,10 @@ pub fn attention_backward(
         lse.buffer(),
         queries.index.buffer(),
     ];
-    let each = Tile {
-        workgroup: WG,
-        rows: 1,
-    };
     sizes.dispatch(
-        (DQ, "attention_prepare"),
+        (PREPARE, "attention_prepare"),
         queries,
-        each,
+        EACH,
         &inputs,
         &[prepared.buffer()],
     );
@@ -236,8 +255,9 @@ pub fn attention_backward(
     let dv = Tensor::uninit(device, &[batch, keys.len(), v.channels()]);
     let inputs = [q, k, v, dy].map(Tensor::buffer);
     let inputs = [&inputs[..], &[prepared.buffer(), keys.index.buffer()]].concat();
-    let tile = Tile::backward(device);
+    let tile = Tile::new(device, queries.per_group);
     sizes.dispatch((DQ, "attention_dq"), queries, tile, &inputs, &[dq.buffer()]);
+    let tile = Tile::new(device, keys.per_group);
     sizes.dispatch(
         (DKV, "attention_dkv"),
         keys,

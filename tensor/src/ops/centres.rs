@@ -37,18 +37,21 @@ pub fn nearest_centre(x: &Tensor, centres: &Tensor) -> Tensor<u32> {
         centres.shape()
     );
     let owner = Tensor::uninit(x.device(), &x.shape()[..x.shape().len() - 1]);
-    let (r, wg) = if x.device().is_software() {
-        (8, 8)
-    } else {
-        (1, WG)
+    let lanes = x.device().lanes();
+    let (r, wg, step) = match x.device().is_software() {
+        true => (4, 8.max(lanes), 8.max(lanes)),
+        false => (1, WG, 1),
     };
     let block = (1..=20).rev().find(|&b| c.is_multiple_of(b)).unwrap_or(1);
-    let constants = &[
-        ("C", c as u32),
-        ("CB", block as u32),
-        ("R", r as u32),
-        ("WG", wg as u32),
+    let constants = [
+        ("C", c),
+        ("CB", block),
+        ("R", r),
+        ("BLOCK", step),
+        ("LANES", lanes),
+        ("WG", wg),
     ];
+    let constants = &constants.map(|(name, value)| (name, value as u32));
     let kernel = Kernel {
         source: NEAREST,
         entry: "nearest_centre",

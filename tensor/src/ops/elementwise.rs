@@ -12,36 +12,32 @@ const SOURCE: &str = concat!(
 fn binary(entry: &'static str, a: &Tensor, b: &Tensor, sa: f32, sb: f32) -> Tensor {
     assert_eq!(a.shape(), b.shape(), "{entry}: shapes differ");
     let y = Tensor::uninit(a.device(), a.shape());
-    let params = [y.len() as u32, sa.to_bits(), sb.to_bits()];
+    let fours = y.len().div_ceil(4);
+    let params = [fours as u32, sa.to_bits(), sb.to_bits()];
     dispatch_1d(
         SOURCE,
         entry,
         &[a.buffer(), b.buffer()],
         &[y.buffer()],
         &params,
-        y.len(),
+        fours,
     );
     y
 }
 
 fn unary(entry: &'static str, a: &Tensor, s: f32) -> Tensor {
     let y = Tensor::uninit(a.device(), a.shape());
-    let params = [y.len() as u32, s.to_bits(), 0];
-    dispatch_1d(
-        SOURCE,
-        entry,
-        &[a.buffer()],
-        &[y.buffer()],
-        &params,
-        y.len(),
-    );
+    let fours = y.len().div_ceil(4);
+    let params = [fours as u32, s.to_bits(), 0];
+    dispatch_1d(SOURCE, entry, &[a.buffer()], &[y.buffer()], &params, fours);
     y
 }
 
 /// Makes every element of `y` this value.
 pub(crate) fn fill(y: &Tensor, value: f32) {
-    let params = [y.len() as u32, value.to_bits(), 0];
-    dispatch_1d(SOURCE, "fill", &[], &[y.buffer()], &params, y.len());
+    let fours = y.len().div_ceil(4);
+    let params = [fours as u32, value.to_bits(), 0];
+    dispatch_1d(SOURCE, "fill", &[], &[y.buffer()], &params, fours);
 }
 
 /// `sa·a + sb·b`, shapes equal.

@@ -1,6 +1,9 @@
 //! Taking rows by lists, and summing them back.
 
-use crate::tensor::dispatch_1d;
+use crate::device::Buffer;
+use crate::pipeline::{Kernel, vec_width};
+use crate::record::grid;
+use crate::tensor::WG;
 use crate::{Device, Tensor};
 
 const SOURCE: &str = include_str!("../../../shaders/gather.wgsl");
@@ -81,9 +84,37 @@ pub(super) fn tokens(op: &str, x: &Tensor) -> [usize; 3] {
         .unwrap_or_else(|_| panic!("{op}: {shape:?} is not [B, N, C]"))
 }
 
-/// Invocations per row: see the shader.
-fn parts(device: &Device, channels: usize) -> usize {
-    if device.is_software() { 1 } else { channels }
+/// Dispatches a kernel of gather.wgsl for this many output rows.
+fn dispatch(
+    entry: &'static str,
+    inputs: &[&Buffer],
+    y: &Tensor,
+    rows: usize,
+    params: impl FnOnce(usize) -> [usize; 4],
+) {
+    let (device, channels) = (y.device(), y.channels());
+    let vec = vec_width(channels);
+    let all = channels / vec;
+    // Whole rows on a software driver, in parts of few enough V's to be registers.
+    let part = match device.is_software() {
+        true => (1..=12).rev().find(|&n| all.is_multiple_of(n)).unwrap_or(1),
+        false => 1,
+    };
+    let count = rows * all / part;
+    let constants = [("VEC", vec), ("CV", all), ("PART", part), ("WG", WG)];
+    let kernel = Kernel {
+        source: SOURCE,
+        entry,
+        constants: &constants.map(|(name, value)| (name, value as u32)),
+    };
+    let params = params(count).map(|n| n as u32);
+    device.dispatch(
+        &kernel,
+        inputs,
+        &[y.buffer()],
+        &params,
+        grid(count.div_ceil(WG)),
+    );
 }
 
 /// Takes rows `index[b, slot]` with `index` as long as `index_stride` tells: one list for the
@@ -93,17 +124,9 @@ fn take(x: &Tensor, index: &Tensor<u32>, slots: usize, index_stride: usize) -> T
         unreachable!("checked by the callers")
     };
     let y = Tensor::uninit(x.device(), &[batch, slots, channels]);
-    let parts = parts(x.device(), channels);
-    let count = batch * slots * parts;
-    let params = [slots, rows, channels, parts, count, index_stride].map(|n| n as u32);
-    dispatch_1d(
-        SOURCE,
-        "gather",
-        &[x.buffer(), index.buffer()],
-        &[y.buffer()],
-        &params,
-        count,
-    );
+    let params = |count| [slots, rows, count, index_stride];
+    let inputs = [x.buffer(), index.buffer()];
+    dispatch("gather", &inputs, &y, batch * slots, params);
     y
 }
 
@@ -146,18 +169,9 @@ pub fn segment_sum(y: &Tensor, lists: &RowLists) -> Tensor {
     }
     let rows = lists.source_rows;
     let x = Tensor::uninit(y.device(), &[batch, rows, channels]);
-    let parts = parts(y.device(), channels);
-    let count = batch * rows * parts;
-    let params = [slots, rows, channels, parts, count, 0].map(|n| n as u32);
+    let params = |count| [slots, rows, count, 0];
     let inputs = [y.buffer(), lists.offsets.buffer(), lists.slots.buffer()];
-    dispatch_1d(
-        SOURCE,
-        "segment_sum",
-        &inputs,
-        &[x.buffer()],
-        &params,
-        count,
-    );
+    dispatch("segment_sum", &inputs, &x, batch * rows, params);
     x
 }
 

@@ -2,7 +2,7 @@
 
 use super::reduce::sum_rows;
 use crate::Tensor;
-use crate::pipeline::Kernel;
+use crate::pipeline::{Kernel, vec_width};
 use crate::record::grid;
 use crate::tensor::WG;
 
@@ -22,15 +22,20 @@ pub fn layer_norm(x: &Tensor, w: &Tensor, b: &Tensor, eps: f32) -> (Tensor, Tens
     );
     let y = Tensor::uninit(x.device(), x.shape());
     let stats = Tensor::uninit(x.device(), &[rows, 2]);
-    let (r, wg) = if x.device().is_software() {
-        (4, 8)
-    } else {
-        (1, WG)
+    let (r, wg) = match x.device().is_software() {
+        true => (4, 8.max(x.device().lanes())),
+        false => (1, WG),
     };
+    let vec = vec_width(c);
     let kernel = Kernel {
         source: SOURCE,
         entry: "layer_norm",
-        constants: &[("C", c as u32), ("R", r as u32), ("WG", wg as u32)],
+        constants: &[
+            ("VEC", vec as u32),
+            ("CV", (c / vec) as u32),
+            ("R", r as u32),
+            ("WG", wg as u32),
+        ],
     };
     let params = [rows as u32, eps.to_bits()];
     let inputs = [x.buffer(), w.buffer(), b.buffer()];
@@ -57,10 +62,15 @@ pub fn layer_norm_backward(
     let (c, rows) = (x.channels(), x.rows());
     let dx = Tensor::uninit(x.device(), x.shape());
     let dy_n = Tensor::uninit(x.device(), &[rows, c]);
+    let vec = vec_width(c);
     let kernel = Kernel {
         source: BACKWARD,
         entry: "layer_norm_backward",
-        constants: &[("C", c as u32), ("WG", WG as u32)],
+        constants: &[
+            ("VEC", vec as u32),
+            ("CV", (c / vec) as u32),
+            ("WG", WG as u32),
+        ],
     };
     let inputs = [x.buffer(), dy.buffer(), w.buffer(), stats.buffer()];
     let outputs = [dx.buffer(), dy_n.buffer()];

@@ -3,13 +3,20 @@
 use super::reduce::sum_rows;
 use crate::pipeline::Kernel;
 use crate::record::grid;
+use crate::tensor::{WG, dispatch_1d};
 use crate::{Device, Tensor};
 
 const SOURCE: &str = concat!(
     include_str!("../../../shaders/erf.wgsl"),
     include_str!("../../../shaders/linear.wgsl")
 );
+const ANY: &str = concat!(
+    include_str!("../../../shaders/erf.wgsl"),
+    include_str!("../../../shaders/linear_any.wgsl")
+);
 const WEIGHT_GRAD: &str = include_str!("../../../shaders/linear_weight_grad.wgsl");
+const WEIGHT_GRAD_ANY: &str = include_str!("../../../shaders/linear_weight_grad_any.wgsl");
+const TRANSPOSE: &str = include_str!("../../../shaders/transpose.wgsl");
 
 /// What is applied to a product before it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +49,7 @@ pub fn linear(
         x.shape(),
         w.shape()
     );
-    product(x, w, [n, k], [k, 1], bias, activation, residual)
+    product(x, w, [n, k], bias, activation, residual)
 }
 
 /// `dx = dy·w`: `dy` `[.., N]`, `w` `[N, K]` → `[.., K]`.
@@ -56,12 +63,12 @@ pub fn linear_input_grad(dy: &Tensor, w: &Tensor) -> Tensor {
         dy.shape(),
         w.shape()
     );
-    product(dy, w, [k, n], [1, k], None, Activation::None, None)
+    product(dy, &transpose(w), [k, n], None, Activation::None, None)
 }
 
-/// `dw = dyᵀ·x`: `x` `[.., K]`, `dy` `[.., N]` → `[N, K]`.
+/// `dw = dyᵀ·x` and `db = Σ_rows dy`: `x` `[.., K]`, `dy` `[.., N]` → `[N, K]` and `[N]`.
 #[track_caller]
-pub fn linear_weight_grad(x: &Tensor, dy: &Tensor) -> Tensor {
+pub fn linear_weight_grad(x: &Tensor, dy: &Tensor) -> (Tensor, Tensor) {
     let (m, n, k) = (x.rows(), dy.channels(), x.channels());
     assert_eq!(
         dy.rows(),
@@ -70,27 +77,70 @@ pub fn linear_weight_grad(x: &Tensor, dy: &Tensor) -> Tensor {
         x.shape(),
         dy.shape()
     );
-    let (tn, tk) = if x.device().is_software() {
-        (16, 20)
-    } else {
-        (8, 10)
-    };
-    let tiles = n.div_ceil(tn) * k.div_ceil(tk);
+    let device = x.device();
     let rows_per_chunk = 128.max(m.div_ceil(4096));
     let chunks = m.div_ceil(rows_per_chunk);
-    let partial = Tensor::uninit(x.device(), &[chunks, n * k]);
-    let wg = if x.device().is_software() { 8 } else { 32 };
+    let dw = Tensor::uninit(device, &[chunks, n * k]);
+    let inputs = [dy.buffer(), x.buffer()];
+    if !(n.is_multiple_of(4) && k.is_multiple_of(4)) {
+        let params = [dw.len(), m, n, k, rows_per_chunk].map(|v| v as u32);
+        dispatch_1d(
+            WEIGHT_GRAD_ANY,
+            "linear_weight_grad_any",
+            &inputs,
+            &[dw.buffer()],
+            &params,
+            dw.len(),
+        );
+        return (sum_rows(&dw).reshape(&[n, k]), sum_rows(dy));
+    }
+    let db = Tensor::uninit(device, &[chunks, n]);
+    let [n4, k4] = [n / 4, k / 4];
+    let (widest, wg) = match device.is_software() {
+        true => (6, 8.max(device.lanes())),
+        false => (2, 32),
+    };
+    let side = |fours: usize| {
+        (1..=widest)
+            .rev()
+            .find(|&t| fours.is_multiple_of(t))
+            .unwrap_or(1)
+    };
+    let [tn4, tk4] = [side(n4), side(k4)];
+    let constants = [("TN4", tn4), ("TK4", tk4), ("WG", wg)].map(|(c, v)| (c, v as u32));
     let kernel = Kernel {
         source: WEIGHT_GRAD,
         entry: "linear_weight_grad",
-        constants: &[("TN", tn as u32), ("TK", tk as u32), ("WG", wg as u32)],
+        constants: &constants,
     };
-    let params = [m, n, k, rows_per_chunk, tiles].map(|v| v as u32);
-    let groups = [tiles.div_ceil(wg), chunks, 1];
-    let inputs = [dy.buffer(), x.buffer()];
-    x.device()
-        .dispatch(&kernel, &inputs, &[partial.buffer()], &params, groups);
-    sum_rows(&partial).reshape(&[n, k])
+    let params = [m, n4, k4, rows_per_chunk, chunks].map(|v| v as u32);
+    let [gx, gz, _] = grid(chunks.div_ceil(wg));
+    let groups = [gx, (n4 / tn4) * (k4 / tk4), gz];
+    let outputs = [dw.buffer(), db.buffer()];
+    device.dispatch(&kernel, &inputs, &outputs, &params, groups);
+    (sum_rows(&dw).reshape(&[n, k]), sum_rows(&db))
+}
+
+/// `[M, N]` → `[N, M]`.
+///
+/// # Panics
+/// If x is not a matrix.
+#[track_caller]
+pub fn transpose(x: &Tensor) -> Tensor {
+    let &[rows, columns] = x.shape() else {
+        panic!("transpose: {:?} is not a matrix", x.shape())
+    };
+    let y = Tensor::uninit(x.device(), &[columns, rows]);
+    let params = [y.len(), rows, columns].map(|v| v as u32);
+    dispatch_1d(
+        TRANSPOSE,
+        "transpose",
+        &[x.buffer()],
+        &[y.buffer()],
+        &params,
+        y.len(),
+    );
+    y
 }
 
 #[track_caller]
@@ -101,16 +151,21 @@ fn matrix(w: &Tensor) -> (usize, usize) {
     (n, k)
 }
 
-/// The tile of an invocation (rows R × columns C) and the workgroup's size, for N columns.
-fn tile(device: &Device, n: usize) -> (usize, usize, usize) {
-    let divides = |c: &&usize| n.is_multiple_of(**c);
-    if device.is_software() {
-        // Loads are dear and spilled registers cheap there: the larger the tile, the better.
-        let c = *[24, 20, 18, 16].iter().find(divides).unwrap_or(&8);
-        (16, c, 8)
-    } else {
-        (4, *[8, 6].iter().find(divides).unwrap_or(&4), 64)
-    }
+/// The tile of an invocation (rows R × columns C, of N) and the workgroup's size.
+///
+/// On a software driver four rows are enough, as the weights' loads are shared by the lanes, and
+/// as many columns as the registers' spills allow, so that the rows are loaded once or twice.
+fn tile(device: &Device, n: usize) -> [usize; 3] {
+    let [r, most, wg] = match device.is_software() {
+        true => [4, 48, 8.max(device.lanes())],
+        false => [4, 8, 64],
+    };
+    let divides = |c: &usize| n.is_multiple_of(*c);
+    [
+        r,
+        (4..=most).rev().step_by(4).find(divides).unwrap_or(4),
+        wg,
+    ]
 }
 
 #[track_caller]
@@ -118,7 +173,6 @@ fn product(
     x: &Tensor,
     w: &Tensor,
     [n, k]: [usize; 2],
-    [stride_n, stride_k]: [usize; 2],
     bias: Option<&Tensor>,
     activation: Activation,
     residual: Option<&Tensor>,
@@ -143,31 +197,48 @@ fn product(
         );
     }
     let y = Tensor::uninit(device, &shape);
-    let (r, c, wg) = tile(device, n);
-    let kernel = Kernel {
-        source: SOURCE,
-        entry: "linear",
-        constants: &[
-            ("R", r as u32),
-            ("C", c as u32),
-            ("WG", wg as u32),
-            ("BIAS", bias.is_some() as u32),
-            ("GELU", (activation == Activation::Gelu) as u32),
-            ("RESIDUAL", residual.is_some() as u32),
-        ],
-    };
-    let row_tiles = x.rows().div_ceil(r * wg);
-    let params = [x.rows(), n, k, stride_n, stride_k, row_tiles].map(|v| v as u32);
+    let flags = [
+        ("BIAS", bias.is_some()),
+        ("GELU", activation == Activation::Gelu),
+        ("RESIDUAL", residual.is_some()),
+    ]
+    .map(|(name, on)| (name, on as usize));
     // An absent bias or residual is compiled out; any buffer stands in for it.
     let (bias, residual) = (bias.unwrap_or(w), residual.unwrap_or(x));
     let inputs = [x.buffer(), w.buffer(), bias.buffer(), residual.buffer()];
-    let [gx, gz, _] = grid(row_tiles);
-    device.dispatch(
-        &kernel,
-        &inputs,
-        &[y.buffer()],
-        &params,
-        [gx, n.div_ceil(c), gz],
-    );
+    let run = |(source, entry), sizes: &[(&'static str, usize)], params: &[usize], groups| {
+        let constants = [sizes, &flags].concat();
+        let constants: Vec<_> = constants.iter().map(|&(c, v)| (c, v as u32)).collect();
+        let kernel = Kernel {
+            source,
+            entry,
+            constants: &constants,
+        };
+        let params: Vec<_> = params.iter().map(|&v| v as u32).collect();
+        device.dispatch(&kernel, &inputs, &[y.buffer()], &params, groups);
+    };
+    if n.is_multiple_of(4) && k.is_multiple_of(4) {
+        let ([r, c, wg], lanes) = (tile(device, n), device.lanes());
+        let row_tiles = x.rows().div_ceil(r * lanes);
+        let [gx, gz, _] = grid((row_tiles * lanes).div_ceil(wg));
+        let sizes = [
+            ("K4", k / 4),
+            ("N4", n / 4),
+            ("R", r),
+            ("C", c),
+            ("LANES", lanes),
+            ("WG", wg),
+        ];
+        let params = [x.rows(), row_tiles];
+        run((SOURCE, "linear"), &sizes, &params, [gx, n / c, gz]);
+    } else {
+        let params = [y.len(), n, k];
+        run(
+            (ANY, "linear_any"),
+            &[("WG", WG)],
+            &params,
+            grid(y.len().div_ceil(WG)),
+        );
+    }
     y
 }

@@ -1,7 +1,7 @@
 //! Sums in a fixed order, and the L1 loss made of one.
 
 use crate::Tensor;
-use crate::pipeline::Kernel;
+use crate::pipeline::{Kernel, vec_width};
 use crate::record::grid;
 use crate::tensor::{WG, dispatch_1d};
 
@@ -9,7 +9,21 @@ const SOURCE: &str = include_str!("../../../shaders/reduce.wgsl");
 const L1: &str = include_str!("../../../shaders/l1_loss.wgsl");
 const CHUNK: usize = 32; // rows added up by one invocation
 
-const CONSTANTS: &[(&str, u32)] = &[("WG", WG as u32), ("CHUNK", CHUNK as u32)];
+/// Dispatches a kernel of reduce.wgsl on x of this many rows.
+fn dispatch(entry: &'static str, x: &Tensor, y: &Tensor, rows: usize) {
+    let vec = vec_width(x.channels());
+    let constants = [("VEC", vec), ("WG", WG), ("CHUNK", CHUNK)];
+    let kernel = Kernel {
+        source: SOURCE,
+        entry,
+        constants: &constants.map(|(name, value)| (name, value as u32)),
+    };
+    let n = y.len() / vec;
+    let params = [n, rows, x.channels() / vec].map(|v| v as u32);
+    let groups = grid(n.div_ceil(WG));
+    x.device()
+        .dispatch(&kernel, &[x.buffer()], &[y.buffer()], &params, groups);
+}
 
 /// The sum over all rows: `[.., C]` → `[C]`.
 pub fn sum_rows(x: &Tensor) -> Tensor {
@@ -18,15 +32,7 @@ pub fn sum_rows(x: &Tensor) -> Tensor {
     while rows > 1 {
         let chunks = rows.div_ceil(CHUNK);
         let y = Tensor::uninit(x.device(), &[chunks, columns]);
-        let kernel = Kernel {
-            source: SOURCE,
-            entry: "sum_rows",
-            constants: CONSTANTS,
-        };
-        let params = [chunks * columns, rows, columns].map(|v| v as u32);
-        let groups = grid((chunks * columns).div_ceil(WG));
-        x.device()
-            .dispatch(&kernel, &[x.buffer()], &[y.buffer()], &params, groups);
+        dispatch("sum_rows", &x, &y, rows);
         (x, rows) = (y, chunks);
     }
     x.reshape(&[columns])
@@ -43,15 +49,7 @@ pub fn broadcast_rows(x: &Tensor, rows: usize) -> Tensor {
     );
     let columns = x.channels();
     let y = Tensor::uninit(x.device(), &[rows, columns]);
-    let kernel = Kernel {
-        source: SOURCE,
-        entry: "broadcast_rows",
-        constants: CONSTANTS,
-    };
-    let params = [y.len(), rows, columns].map(|v| v as u32);
-    let groups = grid(y.len().div_ceil(WG));
-    x.device()
-        .dispatch(&kernel, &[x.buffer()], &[y.buffer()], &params, groups);
+    dispatch("broadcast_rows", x, &y, rows);
     y
 }
 

@@ -3,20 +3,22 @@
 use super::slice;
 use crate::Tensor;
 use crate::device::Buffer;
-use crate::pipeline::Kernel;
+use crate::pipeline::{Kernel, vec_width};
 use crate::record::grid;
 use crate::tensor::WG;
 
 const SOURCE: &str = include_str!("../../../shaders/rows.wgsl");
 
-fn per_element(entry: &'static str, inputs: [&Buffer; 2], y: &Tensor, params: [usize; 2]) {
+fn per_vec(entry: &'static str, inputs: [&Buffer; 2], y: &Tensor, params: [usize; 2]) {
+    let vec = vec_width(y.channels());
+    let constants = [("VEC", vec), ("CV", y.channels() / vec), ("WG", WG)];
     let kernel = Kernel {
         source: SOURCE,
         entry,
-        constants: &[("WG", WG as u32), ("C", y.channels() as u32)],
+        constants: &constants.map(|(name, value)| (name, value as u32)),
     };
-    let params = [y.len(), params[0], params[1]].map(|n| n as u32);
-    let groups = grid(y.len().div_ceil(WG));
+    let params = [y.len() / vec, params[0], params[1]].map(|n| n as u32);
+    let groups = grid((y.len() / vec).div_ceil(WG));
     y.device()
         .dispatch(&kernel, &inputs, &[y.buffer()], &params, groups);
 }
@@ -34,7 +36,7 @@ pub fn take_rows(x: &Tensor, index: &Tensor<u32>) -> Tensor {
     for first in (0..m).step_by(at_once.max(64)) {
         let part = slice(x, first..m.min(first + at_once.max(64)));
         let range = [first, part.rows()];
-        per_element("take_rows", [part.buffer(), index.buffer()], &y, range);
+        per_vec("take_rows", [part.buffer(), index.buffer()], &y, range);
     }
     y
 }
@@ -51,6 +53,6 @@ pub fn scale_rows(x: &Tensor, factor: &Tensor) -> Tensor {
         factor.shape()
     );
     let y = Tensor::uninit(x.device(), x.shape());
-    per_element("scale_rows", [x.buffer(), factor.buffer()], &y, [0, period]);
+    per_vec("scale_rows", [x.buffer(), factor.buffer()], &y, [0, period]);
     y
 }

@@ -1,7 +1,7 @@
 //! Rows of unit length.
 
 use crate::Tensor;
-use crate::pipeline::Kernel;
+use crate::pipeline::{Kernel, vec_width};
 use crate::record::grid;
 use crate::tensor::WG;
 
@@ -11,7 +11,9 @@ fn per_row(entry: &'static str, inputs: &[&Tensor]) -> Tensor {
     let x = inputs[0];
     let (c, rows) = (x.channels(), x.rows());
     let y = Tensor::uninit(x.device(), x.shape());
-    let constants = &[("C", c as u32), ("WG", WG as u32)];
+    let vec = vec_width(c);
+    let constants = [("VEC", vec), ("CV", c / vec), ("WG", WG)];
+    let constants = &constants.map(|(name, value)| (name, value as u32));
     let kernel = Kernel {
         source: SOURCE,
         entry,
