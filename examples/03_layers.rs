@@ -3,7 +3,7 @@
 //! Builds on 02: what was done there by hand, layers, `Module` and `Adam` do here.
 
 use autograd::{Var, gelu, no_grad};
-use nn::{Adam, AdamOptions, Linear, Module, Rng, State, join, l1_loss, parameters};
+use nn::{Adam, AdamOptions, Init, Linear, Module, State, join, l1_loss, parameters};
 use tensor::{Device, Tensor};
 
 const WIDTH: usize = 36;
@@ -17,8 +17,8 @@ struct Mlp {
 }
 
 impl Mlp {
-    fn new(device: &Device, inputs: usize, hidden: usize, rng: &mut Rng) -> Self {
-        let mut linear = |from, to| Linear::new(device, from, to, true, rng);
+    fn new(init: &mut Init, inputs: usize, hidden: usize) -> Self {
+        let mut linear = |from, to| Linear::new(init, from, to, true);
         let (fc1, fc2) = (linear(inputs, hidden), linear(hidden, hidden));
         let fc3 = linear(hidden, 1);
         Mlp { fc1, fc2, fc3 }
@@ -73,7 +73,7 @@ fn main() -> anyhow::Result<()> {
     let x = Var::constant(Tensor::new(&device, &seen, &[n, inputs]));
     let target = Var::constant(Tensor::new(&device, &wanted, &[n, 1]));
 
-    let net = Mlp::new(&device, inputs, 64, &mut Rng::new(1));
+    let net = Mlp::new(&mut Init::new(&device, 1), inputs, 64);
     for (name, parameter) in parameters(&net) {
         println!("{name:10} {:?}", parameter.shape());
     }

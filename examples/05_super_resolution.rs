@@ -6,7 +6,7 @@ use autograd::{Var, add, bilinear, leaky_relu, no_grad, pixel_shuffle};
 use catanet::data::{Loader, LoaderOptions, Source, dead_leaves};
 use catanet::imresize::{downscale, upscale};
 use catanet::metrics::psnr_y;
-use nn::{Adam, AdamOptions, Conv2d, Module, Rng, Schedule, State, join, l1_loss, parameters};
+use nn::{Adam, AdamOptions, Conv2d, Init, Module, Schedule, State, join, l1_loss, parameters};
 use tensor::{Device, Tensor};
 
 const SCALE: usize = 2;
@@ -17,9 +17,9 @@ const STEPS: u64 = 400;
 struct Net([Conv2d; 3]);
 
 impl Net {
-    fn new(device: &Device, channels: usize, rng: &mut Rng) -> Self {
+    fn new(init: &mut Init, channels: usize) -> Self {
         let c = channels;
-        Net([(3, c), (c, c), (c, 3 * SCALE * SCALE)].map(|(i, o)| Conv2d::new(device, i, o, rng)))
+        Net([(3, c), (c, c), (c, 3 * SCALE * SCALE)].map(|(i, o)| Conv2d::new(init, i, o)))
     }
 
     fn forward(&self, x: &Var) -> Var {
@@ -60,7 +60,7 @@ fn score(device: &Device, net: &Net) -> anyhow::Result<[f64; 2]> {
 
 fn main() -> anyhow::Result<()> {
     let device = Device::open(None)?;
-    let net = Net::new(&device, 24, &mut Rng::new(1));
+    let net = Net::new(&mut Init::new(&device, 1), 24);
     let weights: usize = parameters(&net).iter().map(|(_, p)| p.len()).sum();
     let [bicubic, before] = score(&device, &net)?;
     println!("{weights} weights to enlarge by {SCALE}");

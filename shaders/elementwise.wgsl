@@ -1,6 +1,6 @@
-// Element by element: y = sa·a + sb·b,  y = a·b,  and activations with their derivatives.
+// Element by element: y = sa,  y = sa·a + sb·b,  y = a·b,  and activations with their derivatives.
 //
-// Bindings: inputs a, b [4n] f32, output y [4n] f32 (one-input kernels: a, y), in fours.
+// Bindings: inputs a, b [4n] f32, output y [4n] f32 (one-input kernels: a, y; fill: y), in fours.
 // Grid: one invocation per four elements, folded into two dimensions.
 // Bound by memory, so the only care is to touch each element once, four at a time: the last four
 // may reach past the tensor's end, never past its buffer's. Preceded by erf.wgsl.
@@ -12,10 +12,18 @@ var<immediate> p: Params;
 @group(0) @binding(1) var<storage, read> b: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> y2: array<vec4f>; // output after two inputs
 @group(0) @binding(1) var<storage, read_write> y1: array<vec4f>; // output after one
+@group(0) @binding(0) var<storage, read_write> y0: array<vec4f>; // output alone
 
 // Invocations beyond the end do the last four once more: cheaper than a branch.
 fn index(id: vec3u, groups: vec3u, local: u32) -> u32 {
     return min((id.y * groups.x + id.x) * WG + local, p.n - 1u);
+}
+
+@compute @workgroup_size(WG)
+fn fill(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
+        @builtin(local_invocation_index) local: u32) {
+    let i = index(id, groups, local);
+    y0[i] = vec4f(p.sa);
 }
 
 @compute @workgroup_size(WG)

@@ -6,7 +6,9 @@ use anyhow::Result;
 use clap::Args;
 use tensor::Device;
 
-/// Which adapter computes.
+use crate::profile::profiled;
+
+/// Which adapter computes, and whether its time is accounted for.
 #[derive(Args, Debug, Clone)]
 pub struct AdapterArgs {
     /// Adapter to compute on, by number or part of its name [default: the best there is]
@@ -15,6 +17,10 @@ pub struct AdapterArgs {
     /// List the adapters of this machine and stop
     #[arg(long)]
     pub list_adapters: bool,
+    /// Tell at the end where the adapter's time went, kernel by kernel; with a name, write every
+    /// dispatch into that file too (JSON, for ui.perfetto.dev or chrome://tracing)
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    pub profile: Option<Option<PathBuf>>,
 }
 
 impl AdapterArgs {
@@ -31,6 +37,14 @@ impl AdapterArgs {
             return Ok(None);
         }
         Ok(Some(Device::open(self.adapter.as_deref())?))
+    }
+
+    /// Runs `f`, which computes on `device`, with the profile that is asked for, if one is.
+    ///
+    /// # Errors
+    /// Those of [`profiled`].
+    pub fn profiled<T>(&self, device: &Device, f: impl FnOnce() -> Result<T>) -> Result<T> {
+        profiled(device, self.profile.as_ref(), f)
     }
 }
 

@@ -71,11 +71,14 @@ pub fn run_on(device: &Device, cli: &Cli) -> Result<()> {
         self_ensemble: cli.network.self_ensemble,
         save: cli.save.as_deref(),
     };
-    let report = score(&net, device, &sets, &options)?;
-    print!("{}", report.table());
-    cli.json
-        .as_ref()
-        .map_or(Ok(()), |path| report.save_json(path))
+    warm_up(&net, device)?;
+    cli.adapter.profiled(device, || {
+        let report = score(&net, device, &sets, &options)?;
+        print!("{}", report.table());
+        cli.json
+            .as_ref()
+            .map_or(Ok(()), |path| report.save_json(path))
+    })
 }
 
 /// The evaluation that a training run ends with: its weights on the default sets.
@@ -84,6 +87,7 @@ pub fn run_on(device: &Device, cli: &Cli) -> Result<()> {
 /// As [`run`].
 pub fn evaluate_run(device: &Device, scale: usize, file: &Path) -> Result<()> {
     let (net, _) = weights::load(device, file, Some(scale))?;
+    warm_up(&net, device)?;
     let report = score(&net, device, &default_sets()?, &EvaluateOptions::default())?;
     print!("\n{}", report.table());
     Ok(())
@@ -103,14 +107,18 @@ fn default_sets() -> catanet::Result<Vec<BenchmarkSet>> {
     Ok(sets)
 }
 
+/// Kernels are compiled on first use, which is not to count as time in the network.
+fn warm_up(net: &CATANet, device: &Device) -> Result<()> {
+    enlarge(net, device, &Image::new(1, 1, vec![0; 3]), false)?;
+    Ok(())
+}
+
 fn score(
     net: &CATANet,
     device: &Device,
     sets: &[BenchmarkSet],
     options: &EvaluateOptions,
 ) -> Result<Report> {
-    // Kernels are compiled on first use, which is not to count as time in the network.
-    enlarge(net, device, &Image::new(1, 1, vec![0; 3]), false)?;
     let mut scores = Vec::with_capacity(sets.len());
     for set in sets {
         let mut progress = Progress::new(set);

@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod eval_cli;
+pub mod profile;
 pub mod report;
 pub mod train_cli;
 pub mod upscale_cli;

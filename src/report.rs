@@ -169,7 +169,7 @@ fn measured(name: &str, quality: Option<Quality>) -> String {
 }
 
 /// 477435 → 477,435
-fn thousands(n: usize) -> String {
+pub(crate) fn thousands(n: usize) -> String {
     let digits = n.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {

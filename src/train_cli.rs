@@ -154,8 +154,11 @@ pub fn run_on(device: &Device, scale: usize, args: &TrainArgs) -> Result<()> {
         }
     }
     let progress = Progress::new(iterations, done);
-    train(device, &mut run, &options, |report| progress.show(report))?;
-    progress.finish();
+    args.adapter.profiled(device, || {
+        train(device, &mut run, &options, |report| progress.show(report))?;
+        progress.finish();
+        Ok(())
+    })?;
     println!("weights: {}", weights_file(&options.out).display());
     Ok(())
 }

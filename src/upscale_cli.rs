@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Result, bail, ensure};
-use catanet::Error;
 use catanet::evaluate::{check_size, enlarge_named};
 use catanet::image::Image;
+use catanet::{CATANet, Error};
 use clap::Parser;
 use tensor::Device;
 
@@ -73,17 +73,24 @@ pub fn run_on(device: &Device, cli: &Cli) -> Result<()> {
         check_writable(output)?;
     }
     println!("weights: {origin}\nadapter: {}", device.name());
-    for (input, output) in cli.input.iter().zip(&outputs) {
-        let image = Image::load(input)?;
-        device.trim(); // the next image may have another size
-        let start = Instant::now();
-        let (from, to) = (input.display().to_string(), output.display());
-        let pixels = enlarge_named(&net, device, &image, cli.network.self_ensemble, &from)?;
-        let seconds = start.elapsed().as_secs_f64();
-        let (width, height) = (image.width * scale, image.height * scale);
-        Image::from_f32(&pixels, width, height).save_png(output)?;
-        println!("{from} -> {to}  {width}×{height}  {seconds:.2} s");
-    }
+    let work = || {
+        let mut files = cli.input.iter().zip(&outputs);
+        files.try_for_each(|(input, output)| upscale(device, &net, cli, input, output))
+    };
+    cli.adapter.profiled(device, work)
+}
+
+fn upscale(device: &Device, net: &CATANet, cli: &Cli, input: &Path, output: &Path) -> Result<()> {
+    let scale = net.scale();
+    let image = Image::load(input)?;
+    device.trim(); // the next image may have another size
+    let start = Instant::now();
+    let (from, to) = (input.display().to_string(), output.display());
+    let pixels = enlarge_named(net, device, &image, cli.network.self_ensemble, &from)?;
+    let seconds = start.elapsed().as_secs_f64();
+    let (width, height) = (image.width * scale, image.height * scale);
+    Image::from_f32(&pixels, width, height).save_png(output)?;
+    println!("{from} -> {to}  {width}×{height}  {seconds:.2} s");
     Ok(())
 }
 

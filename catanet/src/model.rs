@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use autograd::{Var, add, checkpoint, reshape};
-use nn::{Attention, Conv2d, DepthwiseConv2d, LayerNorm, Linear, Module, Rng, State, attend, join};
+use nn::{
+    Attention, Conv2d, DepthwiseConv2d, Init, LayerNorm, Linear, Module, State, attend, join,
+};
 use tensor::ops::{self, RowLists};
 use tensor::{Device, Tensor};
 
@@ -64,12 +66,12 @@ struct ConvFFN {
 }
 
 impl ConvFFN {
-    fn new(device: &Device, rng: &mut Rng) -> Self {
+    fn new(init: &mut Init) -> Self {
         ConvFFN {
-            norm: LayerNorm::new(device, DIM),
-            fc1: Linear::new(device, DIM, MLP_DIM, true, rng),
-            dwconv: DepthwiseConv2d::new(device, MLP_DIM, rng),
-            fc2: Linear::new(device, MLP_DIM, DIM, true, rng),
+            norm: LayerNorm::new(init, DIM),
+            fc1: Linear::new(init, DIM, MLP_DIM, true),
+            dwconv: DepthwiseConv2d::new(init, MLP_DIM),
+            fc2: Linear::new(init, MLP_DIM, DIM, true),
         }
     }
 
@@ -128,18 +130,18 @@ struct TAB {
 }
 
 impl TAB {
-    fn new(device: &Device, centres: usize, group: usize, rng: &mut Rng) -> Self {
+    fn new(init: &mut Init, centres: usize, group: usize) -> Self {
         TAB {
             group,
-            norm: LayerNorm::new(device, DIM),
+            norm: LayerNorm::new(init, DIM),
             irca: IRCA {
-                to_k: Linear::new(device, DIM, QK_DIM, false, rng),
-                to_v: Linear::new(device, DIM, DIM, false, rng),
+                to_k: Linear::new(init, DIM, QK_DIM, false),
+                to_v: Linear::new(init, DIM, DIM, false),
             },
-            iasa: Attention::new(device, DIM, QK_DIM, HEADS, rng),
-            conv1x1: Linear::conv1x1(device, DIM, DIM, rng),
-            mlp: ConvFFN::new(device, rng),
-            means: Tensor::full(device, 0.0, &[centres, DIM]), // pooled on first use
+            iasa: Attention::new(init, DIM, QK_DIM, HEADS),
+            conv1x1: Linear::conv1x1(init, DIM, DIM),
+            mlp: ConvFFN::new(init),
+            means: Tensor::full(init.device(), 0.0, &[centres, DIM]), // pooled on first use
             initted: AtomicBool::new(false),
         }
     }
@@ -245,12 +247,12 @@ struct LRSA {
 }
 
 impl LRSA {
-    fn new(device: &Device, window: usize, rng: &mut Rng) -> Self {
+    fn new(init: &mut Init, window: usize) -> Self {
         LRSA {
             window,
-            norm: LayerNorm::new(device, DIM),
-            attention: Attention::new(device, DIM, QK_DIM, HEADS, rng),
-            mlp: ConvFFN::new(device, rng),
+            norm: LayerNorm::new(init, DIM),
+            attention: Attention::new(init, DIM, QK_DIM, HEADS),
+            mlp: ConvFFN::new(init),
         }
     }
 
@@ -333,8 +335,8 @@ impl CATANet {
     /// # Panics
     /// If `scale` is not 1, 2, 3 or 4.
     pub fn new(device: &Device, scale: usize, seed: u64) -> Self {
-        let mut rng = Rng::new(seed);
-        let mut conv = |ci, co| Conv2d::new(device, ci, co, &mut rng);
+        let mut init = Init::new(device, seed);
+        let mut conv = |ci, co| Conv2d::new(&mut init, ci, co);
         let first_conv = conv(3, DIM);
         let upconvs = match scale {
             1 => vec![],
@@ -349,9 +351,9 @@ impl CATANet {
         let sizes = WINDOWS.into_iter().zip(CENTRES).zip(GROUPS);
         let blocks = sizes.map(|((window, centres), group)| {
             Arc::new(Block {
-                tab: TAB::new(device, centres, group, &mut rng),
-                lrsa: LRSA::new(device, window, &mut rng),
-                mid_conv: Conv2d::new(device, DIM, DIM, &mut rng),
+                tab: TAB::new(&mut init, centres, group),
+                lrsa: LRSA::new(&mut init, window),
+                mid_conv: Conv2d::new(&mut init, DIM, DIM),
             })
         });
         CATANet {

@@ -8,35 +8,95 @@ use tensor::{Result, Tensor};
 
 use crate::Error;
 use crate::checkpoint::{Array, Data, StateDict};
+use crate::init::ALIGN;
 
 /// torch.optim.Adam: a running mean of each parameter's gradient and of its square.
+///
+/// Parameters that lie side by side, as those of one [`Init`](crate::Init) do, are updated at once:
+/// a network's step is one dispatch or two, not one for each parameter.
 pub struct Adam {
-    slots: Vec<Slot>,
+    runs: Vec<Run>,
     options: AdamOptions,
     step: u64,
 }
 
+/// Parameters side by side, as one row of numbers, and what belongs to each number.
+struct Run {
+    w: Tensor, // [L], as all of these; what lies between two parameters stays 0
+    g: Tensor,
+    m: Tensor,
+    v: Tensor,
+    slots: Vec<Slot>,
+}
+
+/// A parameter's place in the row.
 struct Slot {
     name: String,
     parameter: Var,
-    m: Tensor,
-    v: Tensor,
+    start: usize,
+}
+
+impl Slot {
+    fn end(&self) -> usize {
+        self.start + self.parameter.len()
+    }
+}
+
+impl Run {
+    fn new(parameters: &[(String, Var)]) -> Run {
+        let (first, last) = (&parameters[0].1, &parameters[parameters.len() - 1].1);
+        let w = first.through(last);
+        let zeros = || Tensor::full(w.device(), 0.0, w.shape());
+        let slot = |(name, parameter): &(String, Var)| Slot {
+            name: name.clone(),
+            parameter: parameter.clone(),
+            start: parameter.place().1 - first.place().1,
+        };
+        Run {
+            slots: parameters.iter().map(slot).collect(),
+            g: zeros(),
+            m: zeros(),
+            v: zeros(),
+            w,
+        }
+    }
+
+    fn moments(&self) -> [(&'static str, &Tensor); 2] {
+        [("m", &self.m), ("v", &self.v)]
+    }
+
+    fn step(&self, step: u64, options: &AdamOptions) {
+        let taken = |slot: &Slot| {
+            let grad = slot.parameter.grad()?;
+            let place = ops::slice(&self.g, slot.start..slot.end());
+            place.reshape(slot.parameter.shape()).copy_from(&grad);
+            slot.parameter.zero_grad();
+            Some((slot.start, slot.end()))
+        };
+        let taken: Vec<_> = self.slots.iter().map(taken).collect();
+        // Those without a gradient stay as they are: a dispatch for every stretch between them.
+        for stretch in taken.split(Option::is_none) {
+            if let (Some(Some((start, _))), Some(Some((_, end)))) =
+                (stretch.first(), stretch.last())
+            {
+                let [w, g, m, v] =
+                    [&self.w, &self.g, &self.m, &self.v].map(|t| ops::slice(t, *start..*end));
+                ops::adam(&w, &g, &m, &v, step, options);
+            }
+        }
+    }
 }
 
 impl Adam {
     /// Moments 0 for each of `parameters` (see [`crate::parameters`]).
-    pub fn new(parameters: Vec<(String, Var)>, options: AdamOptions) -> Adam {
-        let slot = |(name, parameter): (String, Var)| {
-            let zeros = || Tensor::full(parameter.device(), 0.0, parameter.shape());
-            Slot {
-                m: zeros(),
-                v: zeros(),
-                name,
-                parameter,
-            }
+    pub fn new(mut parameters: Vec<(String, Var)>, options: AdamOptions) -> Adam {
+        parameters.sort_by_key(|(_, p)| p.place());
+        let side_by_side = |(_, a): &(String, Var), (_, b): &(String, Var)| {
+            let (memory, start) = a.place();
+            (memory, start + a.len().next_multiple_of(ALIGN)) == b.place()
         };
         Adam {
-            slots: parameters.into_iter().map(slot).collect(),
+            runs: parameters.chunk_by(side_by_side).map(Run::new).collect(),
             options,
             step: 0,
         }
@@ -55,18 +115,8 @@ impl Adam {
     /// Updates every parameter that has a gradient, in place, and forgets the gradients.
     pub fn step(&mut self) {
         self.step += 1;
-        for slot in &self.slots {
-            if let Some(grad) = slot.parameter.grad() {
-                ops::adam(
-                    &slot.parameter,
-                    &grad,
-                    &slot.m,
-                    &slot.v,
-                    self.step,
-                    &self.options,
-                );
-                slot.parameter.zero_grad();
-            }
+        for run in &self.runs {
+            run.step(self.step, &self.options);
         }
     }
 
@@ -75,11 +125,16 @@ impl Adam {
     /// # Errors
     /// The device failed.
     pub fn state_dict(&self) -> Result<StateDict> {
+        let rows: Vec<_> = self.runs.iter().flat_map(|r| [&r.m, &r.v]).collect();
+        let mut rows = Tensor::to_vecs(&rows)?.into_iter();
         let mut arrays = BTreeMap::new();
-        for slot in &self.slots {
-            for (kind, tensor) in [("m", &slot.m), ("v", &slot.v)] {
-                let (shape, data) = (tensor.shape().to_vec(), Data::F32(tensor.to_vec()?));
-                arrays.insert(format!("{kind}.{}", slot.name), Array { shape, data });
+        for run in &self.runs {
+            for ((kind, _), row) in run.moments().into_iter().zip(&mut rows) {
+                for slot in &run.slots {
+                    let data = Data::F32(row[slot.start..slot.end()].to_vec());
+                    let shape = slot.parameter.shape().to_vec();
+                    arrays.insert(format!("{kind}.{}", slot.name), Array { shape, data });
+                }
             }
         }
         Ok(StateDict {
@@ -98,29 +153,37 @@ impl Adam {
             "the optimiser's `step` is missing".to_owned(),
         ))?;
         let mut loaded = Vec::new();
-        for slot in &self.slots {
-            for (kind, tensor) in [("m", &slot.m), ("v", &slot.v)] {
-                let name = format!("{kind}.{}", slot.name);
-                match state.arrays.get(&name) {
-                    Some(Array {
-                        shape,
-                        data: Data::F32(values),
-                    }) if shape == tensor.shape() => {
-                        loaded.push((tensor, values));
-                    }
-                    Some(other) => {
-                        let (got, wanted) = (&other.shape, tensor.shape());
-                        let what = format!("`{name}` is {got:?}, not {wanted:?}");
-                        return Err(Error::Mismatch(what));
-                    }
-                    None => return Err(Error::Mismatch(format!("`{name}` is missing"))),
+        for run in &self.runs {
+            for (kind, tensor) in run.moments() {
+                let mut row = vec![0.0; tensor.len()];
+                for slot in &run.slots {
+                    let name = format!("{kind}.{}", slot.name);
+                    let values = stored(state, &name, slot.parameter.shape())?;
+                    row[slot.start..slot.end()].copy_from_slice(values);
                 }
+                loaded.push((tensor, row));
             }
         }
-        for (tensor, values) in loaded {
-            tensor.copy_from(&Tensor::new(tensor.device(), values, tensor.shape()));
+        for (tensor, row) in loaded {
+            tensor.set(&row);
         }
         self.step = step;
         Ok(())
     }
+}
+
+fn stored<'a>(
+    state: &'a StateDict,
+    name: &str,
+    wanted: &[usize],
+) -> std::result::Result<&'a [f32], Error> {
+    let what = match state.arrays.get(name) {
+        Some(Array {
+            shape,
+            data: Data::F32(values),
+        }) if shape == wanted => return Ok(values),
+        Some(other) => format!("`{name}` is {:?}, not {wanted:?}", other.shape),
+        None => format!("`{name}` is missing"),
+    };
+    Err(Error::Mismatch(what))
 }

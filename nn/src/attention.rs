@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use autograd::Var;
-use tensor::Device;
 use tensor::ops::AttentionLists;
 
-use crate::{Linear, Module, Rng, State, join};
+use crate::{Init, Linear, Module, State, join};
 
 /// The four projections of multi-head attention, none with a bias.
 pub struct Attention {
@@ -24,8 +23,8 @@ pub struct Attention {
 
 impl Attention {
     /// `channels` C in and out, queries and keys of `qk` = H·dk.
-    pub fn new(device: &Device, channels: usize, qk: usize, heads: usize, rng: &mut Rng) -> Self {
-        let mut linear = |outputs| Linear::new(device, channels, outputs, false, rng);
+    pub fn new(init: &mut Init, channels: usize, qk: usize, heads: usize) -> Self {
+        let mut linear = |outputs| Linear::new(init, channels, outputs, false);
         let (to_q, to_k, to_v, proj) = (linear(qk), linear(qk), linear(channels), linear(channels));
         Attention {
             to_q,

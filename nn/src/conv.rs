@@ -1,20 +1,13 @@
 //! Convolutions, channels last.
 
 use autograd::Var;
-use tensor::{Device, Tensor};
 
-use crate::{Layout, Module, Parameter, Rng, State, join};
+use crate::{Init, Layout, Module, Parameter, State, join};
 
 /// PyTorch's default start: weight and bias uniform in ±1/√fan_in (Kaiming with a = √5).
-fn uniform(
-    device: &Device,
-    shape: &[usize],
-    fan_in: usize,
-    layout: Layout,
-    rng: &mut Rng,
-) -> Parameter {
-    let values = rng.uniform(shape.iter().product(), 1.0 / (fan_in as f64).sqrt());
-    Parameter::new(Tensor::new(device, &values, shape), layout)
+fn uniform(init: &mut Init, shape: &[usize], fan_in: usize, layout: Layout) -> Parameter {
+    let values = init.uniform(shape.iter().product(), 1.0 / (fan_in as f64).sqrt());
+    init.parameter(&values, shape, layout)
 }
 
 fn visit(weight: &Parameter, bias: &Parameter, name: &str, visitor: &mut dyn FnMut(String, State)) {
@@ -32,10 +25,10 @@ pub struct Conv2d {
 
 impl Conv2d {
     /// Weight and bias uniform in ±1/√(9·Ci).
-    pub fn new(device: &Device, inputs: usize, outputs: usize, rng: &mut Rng) -> Self {
+    pub fn new(init: &mut Init, inputs: usize, outputs: usize) -> Self {
         let shape = [3, 3, inputs, outputs];
-        let weight = uniform(device, &shape, 9 * inputs, Layout::Conv3x3, rng);
-        let bias = uniform(device, &[outputs], 9 * inputs, Layout::Same, rng);
+        let weight = uniform(init, &shape, 9 * inputs, Layout::Conv3x3);
+        let bias = uniform(init, &[outputs], 9 * inputs, Layout::Same);
         Conv2d { weight, bias }
     }
 
@@ -62,9 +55,9 @@ pub struct DepthwiseConv2d {
 
 impl DepthwiseConv2d {
     /// Weight and bias uniform in ±1/5.
-    pub fn new(device: &Device, channels: usize, rng: &mut Rng) -> Self {
-        let weight = uniform(device, &[5, 5, channels], 25, Layout::Depthwise5x5, rng);
-        let bias = uniform(device, &[channels], 25, Layout::Same, rng);
+    pub fn new(init: &mut Init, channels: usize) -> Self {
+        let weight = uniform(init, &[5, 5, channels], 25, Layout::Depthwise5x5);
+        let bias = uniform(init, &[channels], 25, Layout::Same);
         DepthwiseConv2d { weight, bias }
     }
 

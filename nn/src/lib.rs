@@ -7,11 +7,11 @@
 //!
 //! ```
 //! use autograd::{Var, l1_loss};
-//! use nn::{Adam, AdamOptions, Linear, Rng, parameters};
+//! use nn::{Adam, AdamOptions, Init, Linear, parameters};
 //! use tensor::{Device, Tensor};
 //! # fn main() -> Result<(), tensor::Error> {
 //! let device = Device::open(None)?;
-//! let layer = Linear::new(&device, 2, 1, true, &mut Rng::new(0));
+//! let layer = Linear::new(&mut Init::new(&device, 0), 2, 1, true);
 //! let options = AdamOptions { lr: 0.05, ..Default::default() };
 //! let mut adam = Adam::new(parameters(&layer), options);
 //! let x = Var::constant(Tensor::new(&device, &[0., 0., 0., 1., 1., 0., 1., 1.], &[4, 2]));
@@ -40,7 +40,7 @@ pub use attention::{Attention, attend};
 pub use autograd::l1_loss;
 pub use conv::{Conv2d, DepthwiseConv2d};
 pub use error::Error;
-pub use init::Rng;
+pub use init::Init;
 pub use linear::Linear;
 pub use module::{Layout, Module, Parameter, State, join, load_state_dict, parameters, state_dict};
 pub use norm::LayerNorm;

@@ -1,9 +1,8 @@
 //! The linear layer.
 
 use autograd::Var;
-use tensor::{Device, Tensor};
 
-use crate::{Layout, Module, Parameter, Rng, State, join};
+use crate::{Init, Layout, Module, Parameter, State, join};
 
 /// `y = x·wᵀ + b` for every token: [.., K] → [.., N].
 pub struct Linear {
@@ -15,23 +14,21 @@ pub struct Linear {
 
 impl Linear {
     /// Weights from a truncated normal of deviation 0.02, bias 0.
-    pub fn new(device: &Device, inputs: usize, outputs: usize, bias: bool, rng: &mut Rng) -> Self {
-        let weight = rng.truncated_normal(outputs * inputs, 0.02);
-        let weight = Tensor::new(device, &weight, &[outputs, inputs]);
-        let zeros = || Parameter::new(Tensor::full(device, 0.0, &[outputs]), Layout::Same);
+    pub fn new(init: &mut Init, inputs: usize, outputs: usize, bias: bool) -> Self {
+        let weight = init.truncated_normal(outputs * inputs, 0.02);
+        let zeros = vec![0.0; outputs];
         Linear {
-            weight: Parameter::new(weight, Layout::Same),
-            bias: bias.then(zeros),
+            weight: init.parameter(&weight, &[outputs, inputs], Layout::Same),
+            bias: bias.then(|| init.parameter(&zeros, &[outputs], Layout::Same)),
         }
     }
 
     /// A 1×1 convolution without bias, which is a linear layer of pixels: its weight is stored as
     /// [N, K, 1, 1], and starts uniform in ±1/√K as PyTorch's convolutions do.
-    pub fn conv1x1(device: &Device, inputs: usize, outputs: usize, rng: &mut Rng) -> Self {
-        let weight = rng.uniform(outputs * inputs, 1.0 / (inputs as f64).sqrt());
-        let weight = Tensor::new(device, &weight, &[outputs, inputs]);
+    pub fn conv1x1(init: &mut Init, inputs: usize, outputs: usize) -> Self {
+        let weight = init.uniform(outputs * inputs, 1.0 / (inputs as f64).sqrt());
         Linear {
-            weight: Parameter::new(weight, Layout::Conv1x1),
+            weight: init.parameter(&weight, &[outputs, inputs], Layout::Conv1x1),
             bias: None,
         }
     }

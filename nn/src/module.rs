@@ -133,34 +133,26 @@ pub fn parameters(module: &dyn Module) -> Vec<(String, Var)> {
 /// The device failed.
 pub fn state_dict(module: &dyn Module) -> Result<StateDict, Error> {
     let mut dict = StateDict::default();
-    let mut failure = None;
-    module.visit("", &mut |name, state| {
-        let array = match state {
-            State::Parameter(p) => p.var.to_vec().map(|data| {
-                let shape = p.layout.file_shape(p.var.shape());
-                Array {
-                    shape,
-                    data: Data::F32(p.layout.to_file(data, p.var.shape())),
-                }
-            }),
-            State::Buffer(t) => t.to_vec().map(|data| Array {
-                shape: t.shape().to_vec(),
-                data: Data::F32(data),
-            }),
-            State::Flag(f) => {
-                let value = f.load(Ordering::Relaxed);
-                Ok(Array {
-                    shape: vec![],
-                    data: Data::Bool(vec![value]),
-                })
-            }
-        };
-        match array {
-            Ok(array) => drop(dict.arrays.insert(name, array)),
-            Err(e) => failure = Some(e),
+    let mut tensors = Vec::new();
+    module.visit("", &mut |name, state| match state {
+        State::Parameter(p) => tensors.push((name, p.layout, p.var.value().clone())),
+        State::Buffer(t) => tensors.push((name, Layout::Same, t.clone())),
+        State::Flag(f) => {
+            let data = Data::Bool(vec![f.load(Ordering::Relaxed)]);
+            let shape = vec![];
+            dict.arrays.insert(name, Array { shape, data });
         }
     });
-    failure.map_or(Ok(dict), |e| Err(e.into()))
+    // One wait for all of them.
+    let all = Tensor::to_vecs(&tensors.iter().map(|(.., t)| t).collect::<Vec<_>>())?;
+    for ((name, layout, tensor), data) in tensors.into_iter().zip(all) {
+        let array = Array {
+            shape: layout.file_shape(tensor.shape()),
+            data: Data::F32(layout.to_file(data, tensor.shape())),
+        };
+        dict.arrays.insert(name, array);
+    }
+    Ok(dict)
 }
 
 /// Takes up the state of `dict`, which is in PyTorch's layouts. `wanted` chooses by name what is
@@ -202,12 +194,11 @@ pub fn load_state_dict(
         let Some(array) = dict.arrays.get(&name) else {
             return;
         };
-        let set = |t: &Tensor, data: &[f32]| t.copy_from(&Tensor::new(t.device(), data, t.shape()));
         match (state, &array.data) {
             (State::Parameter(p), Data::F32(data)) => {
-                set(p.var.value(), &p.layout.to_ours(data, p.var.shape()));
+                p.var.set(&p.layout.to_ours(data, p.var.shape()));
             }
-            (State::Buffer(t), Data::F32(data)) => set(t, data),
+            (State::Buffer(t), Data::F32(data)) => t.set(data),
             (State::Flag(f), Data::Bool(value)) => f.store(value[0], Ordering::Relaxed),
             // safetensors written by tools without a BOOL type
             (State::Flag(f), Data::I64(value)) => f.store(value[0] != 0, Ordering::Relaxed),

@@ -1,9 +1,8 @@
 //! Layer normalisation.
 
 use autograd::Var;
-use tensor::{Device, Tensor};
 
-use crate::{Layout, Module, Parameter, State, join};
+use crate::{Init, Layout, Module, Parameter, State, join};
 
 /// Every token made mean 0, variance 1 over its channels, then `·weight + bias`. eps is 1e-5.
 pub struct LayerNorm {
@@ -15,8 +14,8 @@ pub struct LayerNorm {
 
 impl LayerNorm {
     /// Weight 1, bias 0.
-    pub fn new(device: &Device, channels: usize) -> Self {
-        let full = |value| Parameter::new(Tensor::full(device, value, &[channels]), Layout::Same);
+    pub fn new(init: &mut Init, channels: usize) -> Self {
+        let mut full = |v| init.parameter(&vec![v; channels], &[channels], Layout::Same);
         LayerNorm {
             weight: full(1.0),
             bias: full(0.0),

@@ -9,7 +9,7 @@ use autograd::Var;
 use common::{device, random};
 use nn::checkpoint::{Array, Data, StateDict};
 use nn::{
-    Adam, AdamOptions, Conv2d, DepthwiseConv2d, LayerNorm, Linear, Module, Rng, State, join,
+    Adam, AdamOptions, Conv2d, DepthwiseConv2d, Init, LayerNorm, Linear, Module, State, join,
     l1_loss, load_state_dict, parameters, state_dict,
 };
 use tensor::Tensor;
@@ -26,12 +26,12 @@ struct Net {
 
 impl Net {
     fn new(seed: u64) -> Net {
-        let rng = &mut Rng::new(seed);
+        let init = &mut Init::new(&device(), seed);
         Net {
-            conv: Conv2d::new(&device(), 2, 3, rng),
-            depthwise: DepthwiseConv2d::new(&device(), 3, rng),
-            point: Linear::conv1x1(&device(), 3, 4, rng),
-            norm: LayerNorm::new(&device(), 4),
+            conv: Conv2d::new(init, 2, 3),
+            depthwise: DepthwiseConv2d::new(init, 3),
+            point: Linear::conv1x1(init, 3, 4),
+            norm: LayerNorm::new(init, 4),
             means: random(seed, &[5, 4]),
             started: AtomicBool::new(seed.is_multiple_of(2)),
         }

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use crate::compile::Compiler;
 use crate::pipeline::Pipelines;
 use crate::pool::{Pool, size_class};
 use crate::record::Recorder;
@@ -17,6 +18,7 @@ pub(crate) struct Inner {
     pub recorder: Mutex<Recorder>,
     pub pipelines: Mutex<Pipelines>,
     pool: Mutex<Pool>,
+    pub staging: Mutex<Option<wgpu::Buffer>>, // for read-backs
     info: wgpu::AdapterInfo,
     limits: wgpu::Limits,
     lanes: usize,
@@ -60,6 +62,10 @@ struct Memory {
     device: Device,
 }
 
+/// What is used where the adapter has it: timestamps by profiles, the cache by the compiler.
+const OPTIONAL: wgpu::Features =
+    wgpu::Features::TIMESTAMP_QUERY.union(wgpu::Features::PIPELINE_CACHE);
+
 impl Device {
     /// Opens the adapter that `wanted` names by number or by part of its name. With `None`,
     /// the environment variable `CATANET_ADAPTER` chooses, or else the best is taken: discrete,
@@ -87,7 +93,7 @@ impl Device {
         let software = info.device_type == wgpu::DeviceType::Cpu;
         let spreads = software && adapter.features().contains(wgpu::Features::SUBGROUP);
         let lanes = if spreads { info.subgroup_min_size } else { 1 };
-        let mut features = wgpu::Features::IMMEDIATES;
+        let mut features = wgpu::Features::IMMEDIATES | (adapter.features() & OPTIONAL);
         features.set(wgpu::Features::SUBGROUP, lanes > 1);
         let request = adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("catanet"),
@@ -114,9 +120,10 @@ impl Device {
         }));
         let checked = std::env::var("CATANET_CHECKED").is_ok_and(|v| v == "1");
         Ok(Device(Arc::new(Inner {
-            pipelines: Mutex::new(Pipelines::new(checked)),
+            pipelines: Mutex::new(Pipelines::new(Compiler::new(adapter, raw.clone(), checked))),
             recorder: Mutex::default(),
             pool: Mutex::default(),
+            staging: Mutex::default(),
             raw,
             queue,
             info,
@@ -287,9 +294,23 @@ impl Buffer {
         }
     }
 
+    /// From this part's first byte to another's last.
+    pub fn through(&self, last: &Buffer) -> Buffer {
+        Buffer {
+            bytes: last.start + last.bytes - self.start,
+            ..self.clone()
+        }
+    }
+
+    /// Which memory it is in, as a number, and the first of its four-byte elements there.
+    pub fn place(&self) -> (usize, usize) {
+        let memory = Arc::as_ptr(&self.memory) as usize;
+        (memory, (self.start / 4) as usize)
+    }
+
     /// Whether both are the same bytes.
     pub fn is(&self, other: &Buffer) -> bool {
-        Arc::ptr_eq(&self.memory, &other.memory) && self.start == other.start
+        self.place() == other.place()
     }
 
     /// Why this buffer's content is not what was asked for, if so.

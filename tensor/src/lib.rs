@@ -21,15 +21,19 @@
 //! every tensor computed from the failed one fails too, and `to_vec` returns the first cause.
 
 mod adapter;
+mod compile;
 mod device;
 mod error;
 pub mod ops;
 mod pipeline;
 mod pool;
+mod profile;
 mod record;
+mod store;
 mod tensor;
 
 pub use adapter::{AdapterSummary, list_adapters};
 pub use device::{Device, Stats};
 pub use error::{Error, Result};
+pub use profile::{Clock, Event, KernelTime, Profile};
 pub use tensor::{Element, Tensor};

@@ -1,7 +1,10 @@
-//! Compiled kernels, each made once.
+//! Compiled kernels, each made once, beside the work that is still being recorded.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::fmt::Write;
+use std::sync::{Arc, OnceLock};
+
+use crate::compile::{Compiler, Job};
 
 /// A kernel: an entry point of a WGSL file, specialised by constants.
 ///
@@ -15,30 +18,50 @@ pub(crate) struct Kernel<'a> {
     pub constants: &'a [(&'static str, u32)],
 }
 
-/// A pipeline and the layout of its one bind group.
+/// A pipeline, there or to come, and the layout of its one bind group, which is there at once.
 pub(crate) struct Pipeline {
-    pub raw: wgpu::ComputePipeline,
+    pub name: Arc<str>, // the entry point and the constants, as a profile shows them
     pub layout: wgpu::BindGroupLayout,
+    pub raw: OnceLock<Result<wgpu::ComputePipeline, String>>, // or what is wrong with the source
+}
+
+impl Pipeline {
+    pub fn is_ready(&self) -> bool {
+        self.raw.get().is_some()
+    }
+
+    /// Waits until it is compiled.
+    ///
+    /// # Panics
+    /// If its source does not compile: a bug of this crate.
+    pub fn wait(&self) -> &wgpu::ComputePipeline {
+        let made = self.raw.wait().as_ref();
+        made.unwrap_or_else(|message| panic!("{}: {message}", self.name))
+    }
 }
 
 type Key = (&'static str, Vec<u32>, usize, usize); // entry, constants, inputs, outputs
+type Layouts = (wgpu::BindGroupLayout, wgpu::PipelineLayout);
 
 pub(crate) struct Pipelines {
     made: HashMap<Key, Arc<Pipeline>>,
-    checked: bool,
+    layouts: HashMap<(usize, usize), Layouts>, // by inputs and outputs
+    compiler: Compiler,
 }
 
 /// What every adapter offers for parameters (DX12's limit).
-const IMMEDIATE_BYTES: u32 = 128;
+pub(crate) const IMMEDIATE_BYTES: u32 = 128;
 
 impl Pipelines {
-    pub fn new(checked: bool) -> Self {
+    pub fn new(compiler: Compiler) -> Self {
         Pipelines {
             made: HashMap::new(),
-            checked,
+            layouts: HashMap::new(),
+            compiler,
         }
     }
 
+    /// The kernel's pipeline for so many bindings. At its first use the compiler is sent for it.
     pub fn get(
         &mut self,
         device: &wgpu::Device,
@@ -50,7 +73,33 @@ impl Pipelines {
         let key = (kernel.entry, values, inputs, outputs);
         let made = self.made.get(&key).cloned();
         made.unwrap_or_else(|| {
-            let pipeline = Arc::new(compile(device, kernel, inputs, outputs, self.checked));
+            let (layout, pipeline_layout) = self
+                .layouts
+                .entry((inputs, outputs))
+                .or_insert_with(|| layouts(device, inputs, outputs));
+            let (mut name, mut source) = (kernel.entry.to_owned(), String::new());
+            for (constant, value) in kernel.constants {
+                let _ = write!(name, " {constant}={value}"); // writing to a string does not fail
+                let _ = writeln!(source, "const {constant}: u32 = {value}u;");
+                match *constant {
+                    "LANES" => source += &spread_source(*value),
+                    "VEC" => source += vec_source(*value),
+                    _ => {}
+                }
+            }
+            let pipeline = Arc::new(Pipeline {
+                name: name.into(),
+                layout: layout.clone(),
+                raw: OnceLock::new(),
+            });
+            self.compiler.compile(Job {
+                pipeline: pipeline.clone(),
+                entry: kernel.entry,
+                source: source + kernel.source,
+                layout: pipeline_layout.clone(),
+                inputs,
+                outputs,
+            });
             self.made.insert(key, pipeline.clone());
             pipeline
         })
@@ -88,42 +137,8 @@ pub(crate) fn vec_width(channels: usize) -> usize {
     if channels.is_multiple_of(4) { 4 } else { 1 }
 }
 
-fn compile(
-    device: &wgpu::Device,
-    kernel: &Kernel,
-    inputs: usize,
-    outputs: usize,
-    checked: bool,
-) -> Pipeline {
-    let mut source = String::new();
-    for (name, value) in kernel.constants {
-        source += &format!("const {name}: u32 = {value}u;\n");
-        match *name {
-            "LANES" => source += &spread_source(*value),
-            "VEC" => source += vec_source(*value),
-            _ => {}
-        }
-    }
-    source += kernel.source;
-    let checks = match checked {
-        // Not the loop counters that naga can add: with them, Mesa's software driver (22.3) gave
-        // wrong convolutions of many channels. The likely reason is its own cap on the iterations
-        // of an invocation, which loops that are no longer unrolled reach. Ours all end anyway.
-        true => wgpu::ShaderRuntimeChecks {
-            force_loop_bounding: false,
-            ..wgpu::ShaderRuntimeChecks::checked()
-        },
-        false => wgpu::ShaderRuntimeChecks::unchecked(),
-    };
-    let descriptor = wgpu::ShaderModuleDescriptor {
-        label: Some(kernel.entry),
-        source: wgpu::ShaderSource::Wgsl(source.into()),
-    };
-    // SAFETY: the sources are this crate's own. Their loops end, and every index is below the
-    // length of what it indexes, for the shapes that the dispatching functions let through; the
-    // tests run them with the checks on as well, and must pass.
-    let module = unsafe { device.create_shader_module_trusted(descriptor, checks) };
-
+/// Storage buffers, the inputs read-only.
+pub(crate) fn layouts(device: &wgpu::Device, inputs: usize, outputs: usize) -> Layouts {
     let entries: Vec<_> = (0..inputs + outputs)
         .map(|i| wgpu::BindGroupLayoutEntry {
             binding: i as u32,
@@ -139,24 +154,13 @@ fn compile(
         })
         .collect();
     let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-        label: Some(kernel.entry),
+        label: None,
         entries: &entries,
     });
     let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-        label: Some(kernel.entry),
+        label: None,
         bind_group_layouts: &[Some(&layout)],
         immediate_size: IMMEDIATE_BYTES,
     });
-    let raw = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-        label: Some(kernel.entry),
-        layout: Some(&pipeline_layout),
-        module: &module,
-        entry_point: Some(kernel.entry),
-        compilation_options: wgpu::PipelineCompilationOptions {
-            constants: &[],
-            zero_initialize_workgroup_memory: false, // every kernel writes before it reads
-        },
-        cache: None,
-    });
-    Pipeline { raw, layout }
+    (layout, pipeline_layout)
 }

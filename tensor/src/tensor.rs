@@ -3,10 +3,10 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use crate::Result;
 use crate::device::{Buffer, Device};
 use crate::pipeline::Kernel;
 use crate::record::grid;
+use crate::{Result, ops};
 
 /// What a tensor may hold: `f32`, or `u32` for indices.
 pub trait Element: bytemuck::Pod + std::fmt::Debug {}
@@ -30,13 +30,19 @@ impl<E: Element> Tensor<E> {
     #[track_caller]
     pub fn new(device: &Device, data: &[E], shape: &[usize]) -> Self {
         let tensor = Tensor::uninit(device, shape);
-        assert_eq!(
-            data.len(),
-            tensor.len(),
-            "Tensor::new: data for shape {shape:?}"
-        );
-        device.upload(&tensor.buffer, bytemuck::cast_slice(data));
+        tensor.set(data);
         tensor
+    }
+
+    /// Overwrites this tensor, and all its clones, with host data.
+    ///
+    /// # Panics
+    /// If `data` has not as many elements.
+    #[track_caller]
+    pub fn set(&self, data: &[E]) {
+        assert_eq!(data.len(), self.len(), "data for shape {:?}", self.shape);
+        self.device()
+            .upload(&self.buffer, bytemuck::cast_slice(data));
     }
 
     /// A tensor whose content is not yet written: every op's output starts so.
@@ -115,8 +121,52 @@ impl<E: Element> Tensor<E> {
     /// # Errors
     /// The device was lost, or something on the way to this tensor failed: the first cause.
     pub fn to_vec(&self) -> Result<Vec<E>> {
-        let bytes = self.device().download(&self.buffer)?;
+        let bytes = self.device().download(&[&self.buffer])?;
         Ok(bytemuck::pod_collect_to_vec(&bytes))
+    }
+
+    /// Several tensors' data, for one wait. All are on one device.
+    ///
+    /// # Errors
+    /// As [`Tensor::to_vec`].
+    pub fn to_vecs(tensors: &[&Self]) -> Result<Vec<Vec<E>>> {
+        let Some(first) = tensors.first() else {
+            return Ok(Vec::new());
+        };
+        let buffers: Vec<_> = tensors.iter().map(|t| &t.buffer).collect();
+        let bytes = first.device().download(&buffers)?;
+        let mut rest = &bytes[..];
+        let next = |t: &&Self| {
+            let (data, after) = rest.split_at(t.buffer.bytes as usize);
+            rest = after;
+            bytemuck::pod_collect_to_vec(data)
+        };
+        Ok(tensors.iter().map(next).collect())
+    }
+
+    /// Where its data lies: which memory, as a number, and the first element in it. Parts of one
+    /// tensor lie in one memory.
+    pub fn place(&self) -> (usize, usize) {
+        self.buffer.place()
+    }
+
+    /// All that lies between this tensor's first element and `last`'s last, as one row.
+    ///
+    /// # Panics
+    /// If they are not parts of one tensor, in this order.
+    #[track_caller]
+    pub fn through(&self, last: &Self) -> Self {
+        let [(memory, start), (other, end)] = [self.place(), last.place()];
+        let len = (end + last.len()).saturating_sub(start);
+        assert!(
+            memory == other && len >= self.len(),
+            "through: {last:?} does not lie behind {self:?} in the same memory"
+        );
+        Tensor {
+            shape: vec![len],
+            buffer: self.buffer.through(&last.buffer),
+            element: PhantomData,
+        }
     }
 
     /// Overwrites this tensor, and all its clones, with the data of another of the same shape.
@@ -134,8 +184,11 @@ impl<E: Element> Tensor<E> {
 
 impl Tensor {
     /// A tensor of one value.
+    #[track_caller]
     pub fn full(device: &Device, value: f32, shape: &[usize]) -> Self {
-        Tensor::new(device, &vec![value; shape.iter().product()], shape)
+        let tensor = Tensor::uninit(device, shape);
+        ops::fill(&tensor, value);
+        tensor
     }
 
     /// The only element of a one-element tensor, read back.

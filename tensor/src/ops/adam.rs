@@ -30,7 +30,7 @@ impl Default for AdamOptions {
     }
 }
 
-/// Updates parameter `w` and moments `m`, `v` in place by gradient `g`, all of one shape.
+/// Updates parameters `w` and moments `m`, `v` in place by gradient `g`, all of one shape.
 /// `step` counts from 1.
 #[track_caller]
 pub fn adam(w: &Tensor, g: &Tensor, m: &Tensor, v: &Tensor, step: u64, options: &AdamOptions) {

@@ -33,6 +33,13 @@ fn unary(entry: &'static str, a: &Tensor, s: f32) -> Tensor {
     y
 }
 
+/// Makes every element of `y` this value.
+pub(crate) fn fill(y: &Tensor, value: f32) {
+    let fours = y.len().div_ceil(4);
+    let params = [fours as u32, value.to_bits(), 0];
+    dispatch_1d(SOURCE, "fill", &[], &[y.buffer()], &params, fours);
+}
+
 /// `sa·a + sb·b`, shapes equal.
 #[track_caller]
 pub fn weighted_sum(a: &Tensor, sa: f32, b: &Tensor, sb: f32) -> Tensor {

@@ -1,0 +1,264 @@
+//! Compiling kernels on all cores.
+//!
+//! Which kernels a network needs is known by recording it, which is quick and waits for nothing. So
+//! each goes to a worker thread when it is first recorded, and is awaited when its batch is
+//! submitted. Workers live as long as there is something to compile; the last one to go has what is
+//! worth keeping written to disk (`store.rs`).
+//!
+//! Most drivers compile a pipeline where it is made. Mesa's software driver generates its code where
+//! a kernel first *runs*, on its queue's only thread, and keeps it in a cache of its own on disk. So
+//! there each worker rehearses kernels that are new to this machine: it runs them over no workgroups
+//! on a device of its own, and the device that is meant finds the code in Mesa's cache.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+
+use crate::device::lock;
+use crate::pipeline::{IMMEDIATE_BYTES, Pipeline, layouts};
+use crate::record::begin_pass;
+use crate::store::Store;
+
+/// A kernel to compile.
+pub(crate) struct Job {
+    pub pipeline: Arc<Pipeline>,
+    pub entry: &'static str,
+    pub source: String, // with its constants
+    pub layout: wgpu::PipelineLayout,
+    pub inputs: usize,
+    pub outputs: usize,
+}
+
+/// Compiles on as many threads as there are cores. Waits on drop for what is being compiled, and
+/// leaves the rest.
+pub(crate) struct Compiler {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    cores: usize,
+}
+
+struct Shared {
+    device: wgpu::Device,
+    adapter: wgpu::Adapter,
+    checked: bool,
+    store: Store,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Job>,
+    workers: usize,
+}
+
+impl Compiler {
+    /// With `checked`, kernels keep naga's bounds checks.
+    pub fn new(adapter: wgpu::Adapter, device: wgpu::Device, checked: bool) -> Compiler {
+        Compiler {
+            shared: Arc::new(Shared {
+                store: Store::open(&adapter, &device),
+                device,
+                adapter,
+                checked,
+                queue: Mutex::default(),
+            }),
+            threads: Vec::new(),
+            cores: thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+
+    /// Has a kernel compiled; its pipeline tells when it is there.
+    pub fn compile(&mut self, job: Job) {
+        let mut queue = lock(&self.shared.queue);
+        queue.jobs.push_back(job);
+        if queue.workers == self.cores {
+            return;
+        }
+        queue.workers += 1;
+        drop(queue);
+        let shared = self.shared.clone();
+        let builder = thread::Builder::new().name("kernel compiler".to_owned());
+        match builder.spawn(move || shared.work()) {
+            Ok(thread) => {
+                self.threads.retain(|t| !t.is_finished());
+                self.threads.push(thread);
+            }
+            Err(_) => self.shared.work(), // no thread to be had: here, then
+        }
+    }
+}
+
+impl Drop for Compiler {
+    fn drop(&mut self) {
+        lock(&self.shared.queue).jobs.clear();
+        for thread in self.threads.drain(..) {
+            let _ = thread.join(); // what went wrong in it, its pipelines tell
+        }
+    }
+}
+
+impl Shared {
+    /// A worker's life.
+    fn work(&self) {
+        let mut stage = None;
+        while let Some(job) = self.next() {
+            if self.store.is_new(&job.source, self.checked) {
+                let stage = stage.get_or_insert_with(|| Stage::open(&self.adapter, &self.device));
+                if let Some(stage) = stage {
+                    stage.rehearse(&job, self.checked);
+                }
+            }
+            let (device, layout, cache) = (&self.device, &job.layout, self.store.pipelines());
+            let made = catch_unwind(AssertUnwindSafe(|| {
+                compile(device, &job, layout, self.checked, cache)
+            }));
+            let made = made.map_err(|panic| match panic.downcast::<String>() {
+                Ok(message) => *message,
+                Err(_) => "it does not compile".to_owned(),
+            });
+            let _ = job.pipeline.raw.set(made); // once: a pipeline has one job
+        }
+    }
+
+    fn next(&self) -> Option<Job> {
+        let mut queue = lock(&self.queue);
+        let job = queue.jobs.pop_front();
+        if job.is_none() {
+            queue.workers -= 1;
+            let last = queue.workers == 0;
+            drop(queue);
+            if last {
+                self.store.save();
+            }
+        }
+        job
+    }
+}
+
+fn compile(
+    device: &wgpu::Device,
+    job: &Job,
+    layout: &wgpu::PipelineLayout,
+    checked: bool,
+    cache: Option<&wgpu::PipelineCache>,
+) -> wgpu::ComputePipeline {
+    let checks = match checked {
+        // Not the loop counters that naga can add: with them, Mesa's software driver (22.3) gave
+        // wrong convolutions of many channels. The likely reason is its own cap on the iterations
+        // of an invocation, which loops that are no longer unrolled reach. Ours all end anyway.
+        true => wgpu::ShaderRuntimeChecks {
+            force_loop_bounding: false,
+            ..wgpu::ShaderRuntimeChecks::checked()
+        },
+        false => wgpu::ShaderRuntimeChecks::unchecked(),
+    };
+    let descriptor = wgpu::ShaderModuleDescriptor {
+        label: Some(job.entry),
+        source: wgpu::ShaderSource::Wgsl(job.source.as_str().into()),
+    };
+    // SAFETY: the sources are this crate's own. Their loops end, and every index is below the
+    // length of what it indexes, for the shapes that the dispatching functions let through; the
+    // tests run them with the checks on as well, and must pass.
+    let module = unsafe { device.create_shader_module_trusted(descriptor, checks) };
+    device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label: Some(job.entry),
+        layout: Some(layout),
+        module: &module,
+        entry_point: Some(job.entry),
+        compilation_options: wgpu::PipelineCompilationOptions {
+            constants: &[],
+            zero_initialize_workgroup_memory: false, // every kernel writes before it reads
+        },
+        cache,
+    })
+}
+
+/// A worker's own device, for rehearsals; there until it is dropped.
+struct Stage(Option<(wgpu::Device, wgpu::Queue)>);
+
+/// Drivers have hung on opening and closing devices at the same time.
+static DOOR: Mutex<()> = Mutex::new(());
+
+impl Stage {
+    /// None where it does not open: what is not rehearsed compiles later.
+    fn open(adapter: &wgpu::Adapter, like: &wgpu::Device) -> Option<Stage> {
+        let _door = lock(&DOOR);
+        let request = adapter.request_device(&wgpu::DeviceDescriptor {
+            label: Some("rehearsal"),
+            required_features: like.features(),
+            required_limits: like.limits(),
+            ..Default::default()
+        });
+        let (device, queue) = pollster::block_on(request).ok()?;
+        device.on_uncaptured_error(Arc::new(|_| {})); // the performance tells
+        Some(Stage(Some((device, queue))))
+    }
+
+    fn rehearse(&self, job: &Job, checked: bool) {
+        let Some((device, queue)) = &self.0 else {
+            return;
+        };
+        let count = job.inputs + job.outputs;
+        let (layout, pipeline_layout) = layouts(device, job.inputs, job.outputs);
+        let pipeline = compile(device, job, &pipeline_layout, checked, None);
+        let buffer = |_| {
+            device.create_buffer(&wgpu::BufferDescriptor {
+                label: None,
+                size: 256,
+                usage: wgpu::BufferUsages::STORAGE,
+                mapped_at_creation: false,
+            })
+        };
+        let buffers: Vec<_> = (0..count).map(buffer).collect();
+        let entries = buffers
+            .iter()
+            .enumerate()
+            .map(|(i, b)| wgpu::BindGroupEntry {
+                binding: i as u32,
+                resource: b.as_entire_binding(),
+            });
+        let entries: Vec<_> = entries.collect();
+        let bind_group = device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: None,
+            layout: &layout,
+            entries: &entries,
+        });
+        let mut encoder = device.create_command_encoder(&Default::default());
+        let mut pass = begin_pass(&mut encoder, None);
+        pass.set_pipeline(&pipeline);
+        pass.set_bind_group(0, &bind_group, &[]);
+        pass.set_immediates(0, &[0; IMMEDIATE_BYTES as usize]);
+        pass.dispatch_workgroups(0, 0, 0);
+        drop(pass);
+        queue.submit([encoder.finish()]);
+        let _ = device.poll(wgpu::PollType::wait_indefinitely()); // as above
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let _door = lock(&DOOR);
+        self.0 = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::pipeline::Kernel;
+    use crate::{Device, Tensor};
+
+    #[test]
+    #[should_panic(expected = "no_such_function")]
+    fn an_error_in_a_shader_is_told_where_its_work_is_awaited() {
+        let device = Device::open(None).expect("tests need an adapter");
+        let kernel = Kernel {
+            source: "@compute @workgroup_size(1) fn main() { no_such_function(); }",
+            entry: "main",
+            constants: &[],
+        };
+        let y: Tensor = Tensor::uninit(&device, &[1]);
+        device.dispatch(&kernel, &[], &[y.buffer()], &[], [1; 3]);
+        let _ = y.to_vec();
+    }
+}
