@@ -22,15 +22,28 @@ fn conv3x3_of_one_three_and_forty_channels() {
             random(3, &[co]),
         ];
         let name = format!("conv3x3 {b}×{h}×{w}, {ci} → {co}");
-        check(&name, &inputs, |v| conv3x3(&v[0], &v[1], &v[2]));
+        check(&name, &inputs, |v| conv3x3(&v[0], &v[1], &v[2], None));
     }
+}
+
+#[test]
+fn conv3x3_with_a_residual() {
+    let inputs = [
+        random(1, &[2, 3, 5, 4]),
+        random(2, &[3, 3, 4, 6]),
+        random(3, &[6]),
+        random(4, &[2, 3, 5, 6]),
+    ];
+    check("residual", &inputs, |v| {
+        conv3x3(&v[0], &v[1], &v[2], Some(&v[3]))
+    });
 }
 
 #[test]
 fn the_first_convolution_whose_image_wants_no_gradient() {
     let image = Var::constant(random(1, &[2, 5, 7, 3]));
     let weights = [random(2, &[3, 3, 3, 5]), random(3, &[5])];
-    check("weights", &weights, |v| conv3x3(&image, &v[0], &v[1]));
+    check("weights", &weights, |v| conv3x3(&image, &v[0], &v[1], None));
 }
 
 #[test]

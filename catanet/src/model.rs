@@ -362,14 +362,13 @@ impl CATANet {
         } in &self.blocks
         {
             let y = lrsa.forward(&tab.forward(&reshape(&f, &tokens), &map), &map); // [B, N, C]
-            f = add(&f, &mid_conv.forward(&reshape(&y, &image)));
+            f = mid_conv.forward_onto(&reshape(&y, &image), &f);
         }
         f = add(&f, &shallow);
         for (_, upconv, factor) in &self.upconvs {
-            let larger = autograd::pixel_shuffle(&upconv.forward(&f), *factor);
-            f = autograd::leaky_relu(&larger, 0.1); // [B, H·r, W·r, C]
+            f = upconv.forward_leaky_relu_shuffle(&f, 0.1, *factor); // [B, H·r, W·r, C]
         }
-        add(&self.last_conv.forward(&f), &base)
+        self.last_conv.forward_onto(&f, &base)
     }
 
     /// Enlarges images of any size from 1×1, without gradient: sides below [`MIN_SIDE`] are

@@ -18,6 +18,7 @@ pub(crate) struct Inner {
     pub pipelines: Mutex<Pipelines>,
     pool: Mutex<Pool>,
     info: wgpu::AdapterInfo,
+    software: bool,
     limits: wgpu::Limits,
     lost: Arc<OnceLock<String>>,
 }
@@ -48,7 +49,8 @@ pub(crate) struct Buffer {
 impl Device {
     /// Opens the adapter that `wanted` names by number or by part of its name. With `None`,
     /// the environment variable `CATANET_ADAPTER` chooses, or else the best is taken: discrete,
-    /// then integrated, then software. `CATANET_CHECKED=1` keeps naga's bounds checks in kernels.
+    /// then integrated, then software. For tests, `CATANET_CHECKED=1` keeps naga's bounds checks in
+    /// kernels, and `CATANET_GPU_TILES=1` runs a GPU's tile sizes on the software driver.
     ///
     /// # Errors
     /// No adapter, no adapter of that name, or one that does not open.
@@ -56,9 +58,15 @@ impl Device {
         let adapter = adapter::choose(wanted)?;
         let info = adapter.get_info();
         let limits = adapter.limits();
+        let is_set = |name| std::env::var(name).is_ok_and(|v| v == "1");
+        let software = info.device_type == wgpu::DeviceType::Cpu && !is_set("CATANET_GPU_TILES");
+        let subgroups = match software {
+            true => adapter.features() & wgpu::Features::SUBGROUP,
+            false => wgpu::Features::empty(), // see lanes()
+        };
         let request = adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("catanet"),
-            required_features: wgpu::Features::IMMEDIATES,
+            required_features: wgpu::Features::IMMEDIATES | subgroups,
             required_limits: limits.clone(),
             ..Default::default()
         });
@@ -79,14 +87,14 @@ impl Device {
             _ if report.get().is_some() => {} // what a lost device's objects give rise to
             other => panic!("{other}"),       // a bug of this crate's
         }));
-        let checked = std::env::var("CATANET_CHECKED").is_ok_and(|v| v == "1");
         Ok(Device(Arc::new(Inner {
-            pipelines: Mutex::new(Pipelines::new(checked)),
+            pipelines: Mutex::new(Pipelines::new(is_set("CATANET_CHECKED"))),
             recorder: Mutex::default(),
             pool: Mutex::default(),
             raw,
             queue,
             info,
+            software,
             limits,
             lost,
         })))
@@ -100,7 +108,16 @@ impl Device {
     /// Whether the adapter is a software driver. Kernels take other tile sizes there: a processor's
     /// few cores want much work per invocation, a GPU wants many invocations.
     pub fn is_software(&self) -> bool {
-        self.0.info.device_type == wgpu::DeviceType::Cpu
+        self.0.software
+    }
+
+    /// The invocations that exchange values by broadcasts: on a software driver with subgroups their
+    /// size, which a workgroup must have, too; 1 elsewhere, where loads of one address are cheap.
+    pub(crate) fn lanes(&self) -> usize {
+        match self.0.raw.features().contains(wgpu::Features::SUBGROUP) {
+            true => self.0.info.subgroup_min_size as usize,
+            false => 1,
+        }
     }
 
     /// The largest tensor, in bytes, that a kernel can take on this adapter.

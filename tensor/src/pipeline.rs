@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 /// A kernel: an entry point of a WGSL file, specialised by constants.
 ///
-/// The file sees `const NAME: u32 = value;` for every constant, before its first line. Its
-/// bindings are numbered: the inputs first, then the outputs, in the order of the dispatch.
+/// The file sees `const NAME: u32 = value;` for every constant, before its first line. With a
+/// constant LANES, it sees [`spread_source`]'s function, too. Its bindings are numbered: the inputs
+/// first, then the outputs, in the order of the dispatch.
 pub(crate) struct Kernel<'a> {
     pub source: &'static str,
     pub entry: &'static str,
@@ -55,6 +56,20 @@ impl Pipelines {
     }
 }
 
+/// `spread(v)`: the values that the lanes of a workgroup of LANES invocations hold, to all of them.
+/// A broadcast's lane must be a constant, which a WGSL loop's counter is not.
+fn spread_source(lanes: u32) -> String {
+    let of = |lane| match lanes {
+        1 => "v".to_owned(),
+        _ => format!("subgroupBroadcast(v, {lane}u)"),
+    };
+    let values: Vec<_> = (0..lanes).map(of).collect();
+    format!(
+        "fn spread(v: f32) -> array<f32, LANES> {{ return array<f32, LANES>({}); }}\n",
+        values.join(", ")
+    )
+}
+
 fn compile(
     device: &wgpu::Device,
     kernel: &Kernel,
@@ -65,6 +80,9 @@ fn compile(
     let mut source = String::new();
     for (name, value) in kernel.constants {
         source += &format!("const {name}: u32 = {value}u;\n");
+        if *name == "LANES" {
+            source += &spread_source(*value);
+        }
     }
     source += kernel.source;
     let checks = match checked {

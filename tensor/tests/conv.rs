@@ -52,7 +52,10 @@ fn check([b, h, w, ci, co]: [usize; 5], with_bias: bool) {
     // Sums of up to 3240 products of either sign: allow for the rounding of their size, not of
     // what is left of them.
     let tolerance = 1e-6 * (9.0 * ci.max(co) as f64).sqrt().max(3.0);
-    let (y, dx) = (ops::conv3x3(&x, &k, bias), ops::conv3x3_input_grad(&dy, &k));
+    let (y, dx) = (
+        ops::conv3x3(&x, &k, bias, None),
+        ops::conv3x3_input_grad(&dy, &k),
+    );
     let dw = ops::conv3x3_weight_grad(&x, &dy);
     let name = |what| format!("{what}, {b}×{h}×{w}, {ci}→{co}");
     assert_close(&name("y"), &y, &expected.y, tolerance);
@@ -67,6 +70,7 @@ fn convolution_and_gradients_match_host_loops_at_odd_sizes() {
     check([3, 1, 7, 3, 13], true);
     check([1, 6, 10, 9, 11], true);
     check([2, 13, 19, 5, 3], false);
+    check([2, 9, 18, 4, 41], true);
 }
 
 #[test]
@@ -76,6 +80,20 @@ fn convolution_and_gradients_match_host_loops_at_the_networks_channel_counts() {
     check([1, 5, 9, 40, 160], true);
     check([1, 3, 5, 40, 360], true);
     check([1, 9, 17, 40, 3], true);
+}
+
+#[test]
+fn what_follows_a_convolution_in_its_kernel_is_what_it_would_be_in_its_own() {
+    let (x, bias) = (random(1, &[2, 5, 17, 7]), random(3, &[45]));
+    let (k, residual) = (random(2, &[3, 3, 7, 45]), random(4, &[2, 5, 17, 45]));
+    let y = ops::conv3x3(&x, &k, Some(&bias), None);
+    let sum = ops::conv3x3(&x, &k, Some(&bias), Some(&residual));
+    assert_close("sum", &sum, &host(&ops::add(&y, &residual)), 1e-6);
+
+    let apart = ops::pixel_shuffle(&ops::leaky_relu(&y, 0.1), 3);
+    let fused = ops::conv3x3_leaky_relu_shuffle(&x, &k, &bias, 0.1, 3);
+    assert_eq!(fused.shape(), [2, 15, 51, 5]);
+    assert_close("leaky_relu, shuffle", &fused, &host(&apart), 1e-6);
 }
 
 #[test]
@@ -97,5 +115,10 @@ fn a_long_weight_gradient_keeps_its_precision() {
 #[test]
 #[should_panic(expected = "conv3x3: weights for x [1, 4, 4, 3]")]
 fn wrong_shapes_panic_and_are_named() {
-    ops::conv3x3(&random(1, &[1, 4, 4, 3]), &random(2, &[3, 3, 4, 5]), None);
+    ops::conv3x3(
+        &random(1, &[1, 4, 4, 3]),
+        &random(2, &[3, 3, 4, 5]),
+        None,
+        None,
+    );
 }
