@@ -154,10 +154,11 @@ pub fn depthwise5x5(x: &Var, w: &Var, bias: &Var) -> Var {
         ops::depthwise5x5(x, w, Some(bias.value())),
         [x, w, bias],
         move |dy| {
+            let (dw, db) = ops::depthwise5x5_weight_grad(&tx, dy);
             [
                 Some(ops::depthwise5x5_input_grad(dy, &tw)),
-                Some(ops::depthwise5x5_weight_grad(&tx, dy)),
-                Some(ops::sum_rows(dy)),
+                Some(dw),
+                Some(db),
             ]
         },
     )
