@@ -124,10 +124,11 @@ pub fn conv3x3(x: &Var, w: &Var, bias: &Var, residual: Option<&Var>) -> Var {
         ops::conv3x3(x, w, Some(bias.value()), residual.map(Var::value)),
         [x, w, bias, residual.unwrap_or(&none)],
         move |dy| {
+            let (dw, db) = ops::conv3x3_weight_grad(&tx, dy);
             [
                 want_dx.then(|| ops::conv3x3_input_grad(dy, &tw)),
-                Some(ops::conv3x3_weight_grad(&tx, dy)),
-                Some(ops::sum_rows(dy)),
+                Some(dw),
+                Some(db),
                 has_residual.then(|| dy.clone()),
             ]
         },

@@ -22,6 +22,7 @@ struct Expected {
     y: Vec<f64>,
     dx: Vec<f64>,
     dw: Vec<f64>,
+    db: Vec<f64>,
 }
 
 fn expected(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, dy: &Tensor) -> Expected {
@@ -31,6 +32,11 @@ fn expected(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, dy: &Tensor) -> Expec
     let co = w.channels();
     let bias = bias.map_or(vec![0.0; co], host);
     let (mut dx, mut dw) = (vec![0.0; x.len()], vec![0.0; w.len()]);
+    let mut db = vec![0.0; co];
+    host(dy)
+        .iter()
+        .enumerate()
+        .for_each(|(n, g)| db[n % co] += g);
     let mut y: Vec<f64> = (0..dy.len()).map(|n| bias[n % co]).collect();
     let (x, w, dy) = (host(x), host(w), host(dy));
     connections([b, h, width], |tap, source, target| {
@@ -41,7 +47,7 @@ fn expected(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, dy: &Tensor) -> Expec
             dw[wi] += dy[yi] * x[xi];
         }
     });
-    Expected { y, dx, dw }
+    Expected { y, dx, dw, db }
 }
 
 fn check([b, h, w, ci, co]: [usize; 5], with_bias: bool) {
@@ -56,11 +62,12 @@ fn check([b, h, w, ci, co]: [usize; 5], with_bias: bool) {
         ops::conv3x3(&x, &k, bias, None),
         ops::conv3x3_input_grad(&dy, &k),
     );
-    let dw = ops::conv3x3_weight_grad(&x, &dy);
+    let (dw, db) = ops::conv3x3_weight_grad(&x, &dy);
     let name = |what| format!("{what}, {b}×{h}×{w}, {ci}→{co}");
     assert_close(&name("y"), &y, &expected.y, tolerance);
     assert_close(&name("dx"), &dx, &expected.dx, tolerance);
     assert_close(&name("dw"), &dw, &expected.dw, tolerance);
+    assert_close(&name("db"), &db, &expected.db, tolerance);
 }
 
 #[test]
@@ -109,7 +116,9 @@ fn a_long_weight_gradient_keeps_its_precision() {
     };
     let (x, dy) = (positive(5, 2), positive(6, 3));
     let expected = expected(&x, &random(7, &[3, 3, 2, 3]), None, &dy);
-    assert_close("dw", &ops::conv3x3_weight_grad(&x, &dy), &expected.dw, 2e-6);
+    let (dw, db) = ops::conv3x3_weight_grad(&x, &dy);
+    assert_close("dw", &dw, &expected.dw, 2e-6);
+    assert_close("db", &db, &expected.db, 2e-6);
 }
 
 #[test]

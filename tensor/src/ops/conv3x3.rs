@@ -200,13 +200,14 @@ fn tile(device: &Device, co: usize) -> Tile {
     }
 }
 
-/// The gradient by `w`: `x` `[B, H, W, Ci]` and `dy` `[B, H, W, Co]` give `[3, 3, Ci, Co]`.
-/// Summed over chunks of image rows first, then over the chunks, in a fixed order.
+/// The gradients by `w` and by the bias: `x` `[B, H, W, Ci]` and `dy` `[B, H, W, Co]` give
+/// `[3, 3, Ci, Co]` and `[Co]`. Summed over chunks of image rows first, then over the chunks, in a
+/// fixed order.
 ///
 /// # Panics
 /// If the shapes do not fit.
 #[track_caller]
-pub fn conv3x3_weight_grad(x: &Tensor, dy: &Tensor) -> Tensor {
+pub fn conv3x3_weight_grad(x: &Tensor, dy: &Tensor) -> (Tensor, Tensor) {
     let (&[b, height, width, ci], &[.., co]) = (x.shape(), dy.shape()) else {
         panic!(
             "conv3x3_weight_grad: x {:?}, dy {:?}",
@@ -220,15 +221,17 @@ pub fn conv3x3_weight_grad(x: &Tensor, dy: &Tensor) -> Tensor {
         "conv3x3_weight_grad: dy for x {:?}",
         x.shape()
     );
-    let [ins, outs, step, wg] = weight_grad_tile(x.device(), ci, co);
+    let [ins, outs, step, lanes, wg] = weight_grad_tile(x.device(), ci, co);
     let rows = b * height;
     let chunk_rows = chunk_rows(rows, 9 * ci * co);
     let chunks = rows.div_ceil(chunk_rows);
-    let partial = Tensor::uninit(x.device(), &[chunks, 9 * ci * co]);
-    let count = chunks * 3 * ci.div_ceil(ins) * co.div_ceil(outs);
-    let params = [count, rows, chunk_rows, height, width, ci, co].map(|n| n as u32);
+    let partial_w = Tensor::uninit(x.device(), &[chunks, 9 * ci * co]);
+    let partial_b = Tensor::uninit(x.device(), &[chunks, co]);
+    let teams = chunks * 3 * ci.div_ceil(ins * lanes) * co.div_ceil(outs * lanes);
+    let params = [teams, rows, chunk_rows, height, width, ci, co].map(|n| n as u32);
     let constants = [
         ("WG", wg as u32),
+        ("LANES", lanes as u32),
         ("INS", ins as u32),
         ("OUTS", outs as u32),
         ("STEP", step as u32),
@@ -238,22 +241,32 @@ pub fn conv3x3_weight_grad(x: &Tensor, dy: &Tensor) -> Tensor {
         entry: "conv3x3_weight_grad",
         constants: &constants,
     };
-    let inputs = [x.buffer(), dy.buffer()];
-    let groups = grid(count.div_ceil(wg));
+    let (inputs, outputs) = (
+        [x.buffer(), dy.buffer()],
+        [partial_w.buffer(), partial_b.buffer()],
+    );
+    let groups = grid((teams * lanes).div_ceil(wg));
     x.device()
-        .dispatch(&kernel, &inputs, &[partial.buffer()], &params, groups);
-    sum_rows(&partial).reshape(&[3, 3, ci, co])
+        .dispatch(&kernel, &inputs, &outputs, &params, groups);
+    let dw = sum_rows(&partial_w).reshape(&[3, 3, ci, co]);
+    (dw, sum_rows(&partial_b))
 }
 
-/// Input and output channels of an invocation's tile, pixels per step, invocations per workgroup.
-fn weight_grad_tile(device: &Device, ci: usize, co: usize) -> [usize; 4] {
+/// Input and output channels that a lane loads, pixels per step, the lanes of a team and the
+/// invocations of a workgroup.
+fn weight_grad_tile(device: &Device, ci: usize, co: usize) -> [usize; 5] {
+    let lanes = device.lanes();
+    if device.is_software() && lanes > 1 && ci.min(co) > 4 {
+        let each = 40usize.div_ceil(lanes);
+        return [each, each, 1, lanes, lanes]; // more pixels a step: no faster, longer code
+    }
     let [wide, step, wg] = if device.is_software() {
         [10, 2, 8]
     } else {
         [4, 4, 64]
     };
     let channels = |n: usize| if n <= 4 { 3 } else { wide };
-    [channels(ci), channels(co), step, wg]
+    [channels(ci), channels(co), step, 1, wg]
 }
 
 /// Rows per chunk: few enough for many invocations and a small error, unless the partial sums,
