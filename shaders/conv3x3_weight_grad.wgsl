@@ -1,79 +1,114 @@
-// The weight gradient of a 3×3 convolution, as one partial sum per chunk of image rows:
-//   partial[chunk, ky, kx, i, o] = Σ_{(b, v) in chunk} Σ_u x[b, v+ky−1, u+kx−1, i] · dy[b, v, u, o].
+// The gradients of a 3×3 convolution by its weights and bias, as partial sums per chunk of rows:
+//   partial_w[chunk, ky, kx, i, o] = Σ_{(b, v) in chunk} Σ_u x[b, v+ky−1, u+kx−1, i] · dy[b, v, u, o],
+//   partial_b[chunk, o] = Σ_{(b, v) in chunk} Σ_u dy[b, v, u, o].
 //
-// Bindings: x [B, H, W, Ci], dy [B, H, W, Co], output partial [chunks, 3, 3, Ci, Co].
-// Grid: one invocation per chunk, ky and tile of INS × OUTS channels, folded into two dimensions.
-// Constants: WG, INS, OUTS, STEP.
+// Bindings: x [B, H, W, Ci], dy [B, H, W, Co], outputs partial_w [chunks, 3, 3, Ci, Co], partial_b
+// [chunks, Co].
+// Grid: one team of LANES invocations per chunk, ky and tile of LANES·INS × LANES·OUTS channels,
+// folded into two dimensions. Constants: WG (a multiple of LANES), LANES, INS, OUTS, STEP.
 //
-// An invocation walks along its rows, STEP pixels at a time, with its 3·INS·OUTS sums in registers:
-// each pixel costs INS + OUTS loads, since the two columns that neighbouring steps share stay.
+// A team walks along its rows, STEP pixels at a time. Each lane has output channels of its own and
+// all of the tile's inputs, of which it loads its part for all: 3·LANES·INS·OUTS sums in registers
+// for INS + OUTS loads a pixel, since the two columns that neighbouring steps share stay.
 
-struct Params { count: u32, rows: u32, chunk_rows: u32, h: u32, w: u32, ci: u32, co: u32 }
+struct Params { teams: u32, rows: u32, chunk_rows: u32, h: u32, w: u32, ci: u32, co: u32 }
 var<immediate> p: Params; // rows = B·H
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;
-@group(0) @binding(2) var<storage, read_write> partial: array<f32>;
+@group(0) @binding(2) var<storage, read_write> partial_w: array<f32>;
+@group(0) @binding(3) var<storage, read_write> partial_b: array<f32>;
 
 @compute @workgroup_size(WG)
 fn conv3x3_weight_grad(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
                        @builtin(local_invocation_index) local: u32) {
-    let tile = (id.y * groups.x + id.x) * WG + local;
-    if tile >= p.count { return; }
-    let out_tiles = (p.co + OUTS - 1u) / OUTS;
-    let in_tiles = (p.ci + INS - 1u) / INS;
-    let o0 = tile % out_tiles * OUTS;
-    let i0 = tile / out_tiles % in_tiles * INS;
-    let ky = tile / (out_tiles * in_tiles) % 3u;
-    let chunk = tile / (3u * out_tiles * in_tiles);
+    let team = (id.y * groups.x + id.x) * (WG / LANES) + local / LANES;
+    let lane = local % LANES;
+    if team >= p.teams { return; }
+    let out_tiles = (p.co + OUTS * LANES - 1u) / (OUTS * LANES);
+    let in_tiles = (p.ci + INS * LANES - 1u) / (INS * LANES);
+    let o0 = team % out_tiles * (OUTS * LANES) + lane;
+    let i0 = team / out_tiles % in_tiles * (INS * LANES);
+    let ky = team / (out_tiles * in_tiles) % 3u;
+    let chunk = team / (3u * out_tiles * in_tiles);
+    var own: array<u32, INS>; // the inputs that this lane loads; beyond the last: the last
+    for (var i = 0u; i < INS; i++) { own[i] = min(i0 + i * LANES + lane, p.ci - 1u); }
+    var out: array<u32, OUTS>;
+    for (var o = 0u; o < OUTS; o++) { out[o] = min(o0 + o * LANES, p.co - 1u); }
 
-    var acc: array<array<array<f32, 3>, OUTS>, INS>; // [i][o][kx]
+    var acc: array<array<array<array<f32, 3>, OUTS>, LANES>, INS>; // [i][lane][o][kx]
+    var acc_b: array<f32, OUTS>;
     let last = min((chunk + 1u) * p.chunk_rows, p.rows);
     for (var row = chunk * p.chunk_rows; row < last; row++) {
         let v = row % p.h + ky; // one more than the input's row
         if v < 1u || v > p.h { continue; }
         let x_row = (row + ky - 1u) * p.w;
-        var a: array<array<f32, STEP + 2u>, INS>; // columns u−1 … u+STEP of the input
+        var a: array<array<array<f32, STEP + 2u>, LANES>, INS>; // columns u−1 … u+STEP of the inputs
         for (var i = 0u; i < INS; i++) {
-            a[i][0] = 0.0;
-            a[i][1] = x[x_row * p.ci + min(i0 + i, p.ci - 1u)];
+            let all = spread(x[x_row * p.ci + own[i]]);
+            for (var l = 0u; l < LANES; l++) {
+                a[i][l][0] = 0.0;
+                a[i][l][1] = all[l];
+            }
         }
         for (var u = 0u; u < p.w; u += STEP) {
             for (var s = 0u; s < STEP; s++) {
                 let next = u + s + 1u;
                 let at = (x_row + min(next, p.w - 1u)) * p.ci;
                 for (var i = 0u; i < INS; i++) {
-                    a[i][s + 2u] = select(0.0, x[at + min(i0 + i, p.ci - 1u)], next < p.w);
+                    let all = spread(select(0.0, x[at + own[i]], next < p.w));
+                    for (var l = 0u; l < LANES; l++) { a[i][l][s + 2u] = all[l]; }
                 }
             }
             for (var o = 0u; o < OUTS; o++) {
                 var g: array<f32, STEP>;
+                var sum_b = 0.0;
                 for (var s = 0u; s < STEP; s++) {
                     let at = (row * p.w + min(u + s, p.w - 1u)) * p.co;
-                    g[s] = select(0.0, dy[at + min(o0 + o, p.co - 1u)], u + s < p.w);
+                    g[s] = select(0.0, dy[at + out[o]], u + s < p.w);
+                    sum_b += g[s];
                 }
+                acc_b[o] += sum_b;
                 for (var i = 0u; i < INS; i++) {
-                    for (var kx = 0u; kx < 3u; kx++) {
-                        var sum = acc[i][o][kx];
-                        for (var s = 0u; s < STEP; s++) { sum = fma(a[i][s + kx], g[s], sum); }
-                        acc[i][o][kx] = sum;
+                    for (var l = 0u; l < LANES; l++) {
+                        for (var kx = 0u; kx < 3u; kx++) {
+                            var sum = acc[i][l][o][kx];
+                            for (var s = 0u; s < STEP; s++) { sum = fma(a[i][l][s + kx], g[s], sum); }
+                            acc[i][l][o][kx] = sum;
+                        }
                     }
                 }
             }
             for (var i = 0u; i < INS; i++) {
-                a[i][0] = a[i][STEP];
-                a[i][1] = a[i][STEP + 1u];
+                for (var l = 0u; l < LANES; l++) {
+                    a[i][l][0] = a[i][l][STEP];
+                    a[i][l][1] = a[i][l][STEP + 1u];
+                }
             }
         }
     }
 
-    for (var i = 0u; i < INS; i++) {
-        for (var o = 0u; o < OUTS; o++) {
-            if i0 + i >= p.ci || o0 + o >= p.co { continue; }
-            for (var kx = 0u; kx < 3u; kx++) {
-                let tap = (chunk * 3u + ky) * 3u + kx;
-                partial[(tap * p.ci + i0 + i) * p.co + o0 + o] = acc[i][o][kx];
+    // The first INS-th of the sums, again and again, the others moving up: stores written out for
+    // all took most of the time to compile on the software driver.
+    for (var i = i0; i < min(i0 + INS * LANES, p.ci); i += LANES) {
+        for (var l = 0u; l < LANES; l++) {
+            for (var o = 0u; o < OUTS; o++) {
+                if i + l >= p.ci || o0 + o * LANES >= p.co { continue; }
+                for (var kx = 0u; kx < 3u; kx++) {
+                    let tap = (chunk * 3u + ky) * 3u + kx;
+                    partial_w[(tap * p.ci + i + l) * p.co + out[o]] = acc[0][l][o][kx];
+                }
             }
+        }
+        for (var l = 0u; l < LANES; l++) {
+            for (var o = 0u; o < OUTS; o++) {
+                for (var j = 1u; j < INS; j++) { acc[j - 1u][l][o] = acc[j][l][o]; }
+            }
+        }
+    }
+    if ky == 1u && i0 == 0u { // the middle tap meets every row of dy
+        for (var o = 0u; o < OUTS; o++) {
+            if o0 + o * LANES < p.co { partial_b[chunk * p.co + out[o]] = acc_b[o]; }
         }
     }
 }

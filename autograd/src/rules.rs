@@ -112,24 +112,39 @@ pub fn layer_norm(x: &Var, w: &Var, b: &Var, eps: f32) -> Var {
     })
 }
 
-/// Dense 3×3 convolution, zero padding 1:  dx = dy convolved with w turned by half and its
-/// channels exchanged, dw = x correlated with dy, dbias = Σ_pixels dy.
-/// `x [B, H, W, Ci]`, `w [3, 3, Ci, Co]`, `bias [Co]` → [B, H, W, Co].
+/// Dense 3×3 convolution, zero padding 1, plus `residual`:  dx = dy convolved with w turned by half
+/// and its channels exchanged, dw = x correlated with dy, dbias = Σ_pixels dy, dresidual = dy.
+/// `x [B, H, W, Ci]`, `w [3, 3, Ci, Co]`, `bias [Co]`, `residual [B, H, W, Co]` → [B, H, W, Co].
 #[track_caller]
-pub fn conv3x3(x: &Var, w: &Var, bias: &Var) -> Var {
+pub fn conv3x3(x: &Var, w: &Var, bias: &Var, residual: Option<&Var>) -> Var {
+    let none = Var::constant(x.value().clone()); // stands in for what is absent
     let (tx, tw) = (x.value().clone(), w.value().clone());
     let want_dx = x.needs_grad(); // not for the image itself
+    let has_residual = residual.is_some();
     Var::from_op(
-        ops::conv3x3(x, w, Some(bias.value())),
-        [x, w, bias],
+        ops::conv3x3(x, w, Some(bias.value()), residual.map(Var::value)),
+        [x, w, bias, residual.unwrap_or(&none)],
         move |dy| {
+            let (dw, db) = ops::conv3x3_weight_grad(&tx, dy);
             [
                 want_dx.then(|| ops::conv3x3_input_grad(dy, &tw)),
-                Some(ops::conv3x3_weight_grad(&tx, dy)),
-                Some(ops::sum_rows(dy)),
+                Some(dw),
+                Some(db),
+                has_residual.then(|| dy.clone()),
             ]
         },
     )
+}
+
+/// `y = pixel_shuffle(leaky_relu(conv3x3(x)))`. One kernel where nothing is recorded; otherwise the
+/// three rules in turn, as LeakyReLU's derivative needs the convolution.
+/// `x [B, H, W, Ci]`, `w [3, 3, Ci, C·r²]`, `bias [C·r²]` → [B, H·r, W·r, C].
+#[track_caller]
+pub fn conv3x3_leaky_relu_shuffle(x: &Var, w: &Var, bias: &Var, slope: f32, r: usize) -> Var {
+    if is_recording() {
+        return pixel_shuffle(&leaky_relu(&conv3x3(x, w, bias, None), slope), r);
+    }
+    Var::constant(ops::conv3x3_leaky_relu_shuffle(x, w, bias, slope, r))
 }
 
 /// Depthwise 5×5 convolution, zero padding 2; derivatives as [`conv3x3`]'s, channel by channel.
@@ -141,10 +156,11 @@ pub fn depthwise5x5(x: &Var, w: &Var, bias: &Var) -> Var {
         ops::depthwise5x5(x, w, Some(bias.value())),
         [x, w, bias],
         move |dy| {
+            let (dw, db) = ops::depthwise5x5_weight_grad(&tx, dy);
             [
                 Some(ops::depthwise5x5_input_grad(dy, &tw)),
-                Some(ops::depthwise5x5_weight_grad(&tx, dy)),
-                Some(ops::sum_rows(dy)),
+                Some(dw),
+                Some(db),
             ]
         },
     )

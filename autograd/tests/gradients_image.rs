@@ -2,8 +2,10 @@
 
 mod common;
 
-use autograd::{Var, bilinear, conv3x3, depthwise5x5, pixel_shuffle};
-use common::{check, random};
+use autograd::{
+    Var, bilinear, conv3x3, conv3x3_leaky_relu_shuffle, depthwise5x5, no_grad, pixel_shuffle,
+};
+use common::{assert_close, check, host, random};
 
 #[test]
 fn conv3x3_of_one_three_and_forty_channels() {
@@ -22,15 +24,42 @@ fn conv3x3_of_one_three_and_forty_channels() {
             random(3, &[co]),
         ];
         let name = format!("conv3x3 {b}×{h}×{w}, {ci} → {co}");
-        check(&name, &inputs, |v| conv3x3(&v[0], &v[1], &v[2]));
+        check(&name, &inputs, |v| conv3x3(&v[0], &v[1], &v[2], None));
     }
+}
+
+#[test]
+fn conv3x3_with_a_residual() {
+    let inputs = [
+        random(1, &[2, 3, 5, 4]),
+        random(2, &[3, 3, 4, 6]),
+        random(3, &[6]),
+        random(4, &[2, 3, 5, 6]),
+    ];
+    check("residual", &inputs, |v| {
+        conv3x3(&v[0], &v[1], &v[2], Some(&v[3]))
+    });
+}
+
+#[test]
+fn conv3x3_leaky_relu_shuffle_is_the_same_with_and_without_a_tape() {
+    let [x, w, b] = [
+        random(1, &[1, 3, 5, 4]),
+        random(2, &[3, 3, 4, 12]),
+        random(3, &[12]),
+    ]
+    .map(Var::parameter);
+    let run = || conv3x3_leaky_relu_shuffle(&x, &w, &b, 0.1, 2);
+    let (recorded, fused) = (run(), no_grad(run));
+    assert!(recorded.needs_grad() && !fused.needs_grad());
+    assert_close("fused", &fused, &host(&recorded), 1e-6);
 }
 
 #[test]
 fn the_first_convolution_whose_image_wants_no_gradient() {
     let image = Var::constant(random(1, &[2, 5, 7, 3]));
     let weights = [random(2, &[3, 3, 3, 5]), random(3, &[5])];
-    check("weights", &weights, |v| conv3x3(&image, &v[0], &v[1]));
+    check("weights", &weights, |v| conv3x3(&image, &v[0], &v[1], None));
 }
 
 #[test]

@@ -235,7 +235,7 @@ fn no_work_is_done_for_the_gradients_of_an_image_or_a_target() {
     let (w, bias) = (Var::parameter(w), Var::parameter(bias));
     let target = random(4, &[2, 5, 7, 4]);
     let dispatches = |image: &Var, target: &Var| {
-        let loss = l1_loss(&conv3x3(image, &w, &bias), target);
+        let loss = l1_loss(&conv3x3(image, &w, &bias, None), target);
         let before = device().stats().dispatches;
         loss.backward();
         w.zero_grad();

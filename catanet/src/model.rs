@@ -304,7 +304,7 @@ impl Block {
             &[f, &y],
             halo(1, f.shape()[1]),
             row_bytes(f, DIM),
-            |x, _| add(&x[0], &self.mid_conv.forward(&x[1])),
+            |x, _| self.mid_conv.forward_onto(&x[1], &x[0]),
         )
     }
 }
@@ -425,14 +425,11 @@ impl CATANet {
     fn upsample(&self, f: &Var, x: &Var) -> Var {
         let mut f = f.clone();
         for (_, upconv, factor) in &self.upconvs {
-            f = upconv.forward(&f);
-            f = autograd::pixel_shuffle(&f, *factor);
-            f = autograd::leaky_relu(&f, 0.1); // [B, H·r, W·r, C]
+            f = upconv.forward_leaky_relu_shuffle(&f, 0.1, *factor); // [B, H·r, W·r, C]
         }
-        let detail = self.last_conv.forward(&f);
         match self.scale {
-            1 => add(&detail, x),
-            s => add(&detail, &autograd::bilinear(x, s)),
+            1 => self.last_conv.forward_onto(&f, x),
+            s => self.last_conv.forward_onto(&f, &autograd::bilinear(x, s)),
         }
     }
 

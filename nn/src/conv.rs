@@ -35,7 +35,20 @@ impl Conv2d {
     /// [B, H, W, Ci] → [B, H, W, Co]
     #[track_caller]
     pub fn forward(&self, x: &Var) -> Var {
-        autograd::conv3x3(x, &self.weight, &self.bias)
+        autograd::conv3x3(x, &self.weight, &self.bias, None)
+    }
+
+    /// `forward(x) + residual`, in one pass over memory.
+    #[track_caller]
+    pub fn forward_onto(&self, x: &Var, residual: &Var) -> Var {
+        autograd::conv3x3(x, &self.weight, &self.bias, Some(residual))
+    }
+
+    /// `pixel_shuffle(leaky_relu(forward(x)))`, in one pass over memory where no gradient is wanted:
+    /// [B, H, W, Ci] → [B, H·r, W·r, Co/r²].
+    #[track_caller]
+    pub fn forward_leaky_relu_shuffle(&self, x: &Var, slope: f32, r: usize) -> Var {
+        autograd::conv3x3_leaky_relu_shuffle(x, &self.weight, &self.bias, slope, r)
     }
 }
 

@@ -20,6 +20,7 @@ pub(crate) struct Inner {
     pool: Mutex<Pool>,
     pub staging: Mutex<Option<wgpu::Buffer>>, // for read-backs
     info: wgpu::AdapterInfo,
+    software: bool,
     limits: wgpu::Limits,
     lanes: usize,
     lost: Arc<OnceLock<String>>,
@@ -69,7 +70,8 @@ const OPTIONAL: wgpu::Features =
 impl Device {
     /// Opens the adapter that `wanted` names by number or by part of its name. With `None`,
     /// the environment variable `CATANET_ADAPTER` chooses, or else the best is taken: discrete,
-    /// then integrated, then software. `CATANET_CHECKED=1` keeps naga's bounds checks in kernels.
+    /// then integrated, then software. For tests, `CATANET_CHECKED=1` keeps naga's bounds checks in
+    /// kernels, and `CATANET_GPU_TILES=1` runs a GPU's tile sizes on the software driver.
     ///
     /// # Errors
     /// No adapter, no adapter of that name, or one that does not open.
@@ -90,7 +92,8 @@ impl Device {
             let lowered = limits.max_storage_buffer_binding_size.min(bytes);
             limits.max_storage_buffer_binding_size = lowered;
         }
-        let software = info.device_type == wgpu::DeviceType::Cpu;
+        let is_set = |name| std::env::var(name).is_ok_and(|v| v == "1");
+        let software = info.device_type == wgpu::DeviceType::Cpu && !is_set("CATANET_GPU_TILES");
         let spreads = software && adapter.features().contains(wgpu::Features::SUBGROUP);
         let lanes = if spreads { info.subgroup_min_size } else { 1 };
         let mut features = wgpu::Features::IMMEDIATES | (adapter.features() & OPTIONAL);
@@ -118,15 +121,16 @@ impl Device {
             _ if report.get().is_some() => {} // what a lost device's objects give rise to
             other => panic!("{other}"),       // a bug of this crate's
         }));
-        let checked = std::env::var("CATANET_CHECKED").is_ok_and(|v| v == "1");
+        let compiler = Compiler::new(adapter, raw.clone(), is_set("CATANET_CHECKED"));
         Ok(Device(Arc::new(Inner {
-            pipelines: Mutex::new(Pipelines::new(Compiler::new(adapter, raw.clone(), checked))),
+            pipelines: Mutex::new(Pipelines::new(compiler)),
             recorder: Mutex::default(),
             pool: Mutex::default(),
             staging: Mutex::default(),
             raw,
             queue,
             info,
+            software,
             limits,
             lanes: lanes.max(1) as usize,
             lost,
@@ -141,7 +145,7 @@ impl Device {
     /// Whether the adapter is a software driver. Kernels take other tile sizes there: a processor's
     /// few cores want much work per invocation, a GPU wants many invocations.
     pub fn is_software(&self) -> bool {
-        self.0.info.device_type == wgpu::DeviceType::Cpu
+        self.0.software
     }
 
     /// Invocations that share their loads: those of a subgroup on a software driver, which runs

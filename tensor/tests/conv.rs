@@ -22,6 +22,7 @@ struct Expected {
     y: Vec<f64>,
     dx: Vec<f64>,
     dw: Vec<f64>,
+    db: Vec<f64>,
 }
 
 fn expected(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, dy: &Tensor) -> Expected {
@@ -31,6 +32,11 @@ fn expected(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, dy: &Tensor) -> Expec
     let co = w.channels();
     let bias = bias.map_or(vec![0.0; co], host);
     let (mut dx, mut dw) = (vec![0.0; x.len()], vec![0.0; w.len()]);
+    let mut db = vec![0.0; co];
+    host(dy)
+        .iter()
+        .enumerate()
+        .for_each(|(n, g)| db[n % co] += g);
     let mut y: Vec<f64> = (0..dy.len()).map(|n| bias[n % co]).collect();
     let (x, w, dy) = (host(x), host(w), host(dy));
     connections([b, h, width], |tap, source, target| {
@@ -41,7 +47,7 @@ fn expected(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, dy: &Tensor) -> Expec
             dw[wi] += dy[yi] * x[xi];
         }
     });
-    Expected { y, dx, dw }
+    Expected { y, dx, dw, db }
 }
 
 fn check([b, h, w, ci, co]: [usize; 5], with_bias: bool) {
@@ -52,12 +58,16 @@ fn check([b, h, w, ci, co]: [usize; 5], with_bias: bool) {
     // Sums of up to 3240 products of either sign: allow for the rounding of their size, not of
     // what is left of them.
     let tolerance = 1e-6 * (9.0 * ci.max(co) as f64).sqrt().max(3.0);
-    let (y, dx) = (ops::conv3x3(&x, &k, bias), ops::conv3x3_input_grad(&dy, &k));
-    let dw = ops::conv3x3_weight_grad(&x, &dy);
+    let (y, dx) = (
+        ops::conv3x3(&x, &k, bias, None),
+        ops::conv3x3_input_grad(&dy, &k),
+    );
+    let (dw, db) = ops::conv3x3_weight_grad(&x, &dy);
     let name = |what| format!("{what}, {b}×{h}×{w}, {ci}→{co}");
     assert_close(&name("y"), &y, &expected.y, tolerance);
     assert_close(&name("dx"), &dx, &expected.dx, tolerance);
     assert_close(&name("dw"), &dw, &expected.dw, tolerance);
+    assert_close(&name("db"), &db, &expected.db, tolerance);
 }
 
 #[test]
@@ -67,6 +77,7 @@ fn convolution_and_gradients_match_host_loops_at_odd_sizes() {
     check([3, 1, 7, 3, 13], true);
     check([1, 6, 10, 9, 11], true);
     check([2, 13, 19, 5, 3], false);
+    check([2, 9, 18, 4, 41], true);
 }
 
 #[test]
@@ -76,6 +87,20 @@ fn convolution_and_gradients_match_host_loops_at_the_networks_channel_counts() {
     check([1, 5, 9, 40, 160], true);
     check([1, 3, 5, 40, 360], true);
     check([1, 9, 17, 40, 3], true);
+}
+
+#[test]
+fn what_follows_a_convolution_in_its_kernel_is_what_it_would_be_in_its_own() {
+    let (x, bias) = (random(1, &[2, 5, 17, 7]), random(3, &[45]));
+    let (k, residual) = (random(2, &[3, 3, 7, 45]), random(4, &[2, 5, 17, 45]));
+    let y = ops::conv3x3(&x, &k, Some(&bias), None);
+    let sum = ops::conv3x3(&x, &k, Some(&bias), Some(&residual));
+    assert_close("sum", &sum, &host(&ops::add(&y, &residual)), 1e-6);
+
+    let apart = ops::pixel_shuffle(&ops::leaky_relu(&y, 0.1), 3);
+    let fused = ops::conv3x3_leaky_relu_shuffle(&x, &k, &bias, 0.1, 3);
+    assert_eq!(fused.shape(), [2, 15, 51, 5]);
+    assert_close("leaky_relu, shuffle", &fused, &host(&apart), 1e-6);
 }
 
 #[test]
@@ -91,11 +116,18 @@ fn a_long_weight_gradient_keeps_its_precision() {
     };
     let (x, dy) = (positive(5, 2), positive(6, 3));
     let expected = expected(&x, &random(7, &[3, 3, 2, 3]), None, &dy);
-    assert_close("dw", &ops::conv3x3_weight_grad(&x, &dy), &expected.dw, 2e-6);
+    let (dw, db) = ops::conv3x3_weight_grad(&x, &dy);
+    assert_close("dw", &dw, &expected.dw, 2e-6);
+    assert_close("db", &db, &expected.db, 2e-6);
 }
 
 #[test]
 #[should_panic(expected = "conv3x3: weights for x [1, 4, 4, 3]")]
 fn wrong_shapes_panic_and_are_named() {
-    ops::conv3x3(&random(1, &[1, 4, 4, 3]), &random(2, &[3, 3, 4, 5]), None);
+    ops::conv3x3(
+        &random(1, &[1, 4, 4, 3]),
+        &random(2, &[3, 3, 4, 5]),
+        None,
+        None,
+    );
 }

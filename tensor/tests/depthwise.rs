@@ -13,9 +13,11 @@ fn check([b, h, w, c]: [usize; 4], with_bias: bool) {
     let host_bias = bias.map_or(vec![0.0; c], host);
     let (hx, hk, hdy) = (host(&x), host(&k), host(&dy));
     let (mut y, mut dx, mut dw) = (vec![0.0; x.len()], vec![0.0; x.len()], vec![0.0; k.len()]);
+    let mut db = vec![0.0; c];
     for n in 0..x.len() {
         let (image, v, u, ch) = (n / (h * w * c), n / (w * c) % h, n / c % w, n % c);
         y[n] += host_bias[ch];
+        db[ch] += hdy[n];
         for tap in 0..25 {
             let (sv, su) = (v + tap / 5, u + tap % 5); // two more than the source
             if (2..h + 2).contains(&sv) && (2..w + 2).contains(&su) {
@@ -39,12 +41,9 @@ fn check([b, h, w, c]: [usize; 4], with_bias: bool) {
         &dx,
         1e-5,
     );
-    assert_close(
-        &format!("dw, {name}"),
-        &ops::depthwise5x5_weight_grad(&x, &dy),
-        &dw,
-        1e-5,
-    );
+    let (got_dw, got_db) = ops::depthwise5x5_weight_grad(&x, &dy);
+    assert_close(&format!("dw, {name}"), &got_dw, &dw, 1e-5);
+    assert_close(&format!("db, {name}"), &got_db, &db, 1e-5);
 }
 
 #[test]
@@ -53,6 +52,7 @@ fn depthwise_convolution_and_gradients_match_host_loops_at_odd_sizes() {
     check([2, 1, 5, 3], false);
     check([3, 4, 2, 7], true);
     check([2, 37, 19, 5], true);
+    check([1, 70, 9, 12], true);
 }
 
 #[test]
@@ -68,12 +68,14 @@ fn wrong_shapes_panic_and_are_named() {
 
 #[test]
 fn the_fused_form_is_the_input_plus_the_gelu_of_the_convolution() {
-    let (x, k, bias) = (
-        random(1, &[2, 9, 11, 5]),
-        random(2, &[5, 5, 5]),
-        random(3, &[5]),
-    );
-    let apart = ops::add(&x, &ops::gelu(&ops::depthwise5x5(&x, &k, Some(&bias))));
-    let fused = ops::depthwise5x5_gelu_add(&x, &k, &bias);
-    assert_close("fused", &fused, &host(&apart), 1e-6);
+    for c in [5, 8] {
+        let (x, k, bias) = (
+            random(1, &[2, 9, 11, c]),
+            random(2, &[5, 5, c]),
+            random(3, &[c]),
+        );
+        let apart = ops::add(&x, &ops::gelu(&ops::depthwise5x5(&x, &k, Some(&bias))));
+        let fused = ops::depthwise5x5_gelu_add(&x, &k, &bias);
+        assert_close("fused", &fused, &host(&apart), 1e-6);
+    }
 }
