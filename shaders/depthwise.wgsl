@@ -2,8 +2,8 @@
 //   y[b, v, u, c] = bias[c] + Σ_{ky, kx} x[b, v+ky−2, u+kx−2, c] · w[ky, kx, c].
 //
 // Bindings: x [B, H, W, C], w [5, 5, C], bias [C] (not read unless BIAS), output y [B, H, W, C],
-// where C counts Values: single channels, or fours of them (value.wgsl or value4.wgsl comes first).
-// Grid: one invocation per Value and strip of ROWS × COLS pixels, channels innermost, folded into
+// where C counts V's: single channels, or fours of them (constant VEC).
+// Grid: one invocation per V and strip of ROWS × COLS pixels, channels innermost, folded into
 // two dimensions. Constants: WG, ROWS, COLS, and BIAS, MIRROR, GELU_ADD (0 or 1).
 //
 // An invocation walks down its strip with the sums of the five output rows that an input row
@@ -14,16 +14,15 @@
 struct Params { count: u32, h: u32, w: u32, c: u32 }
 var<immediate> p: Params;
 
-@group(0) @binding(0) var<storage, read> x: array<Value>;
-@group(0) @binding(1) var<storage, read> weight: array<Value>;
-@group(0) @binding(2) var<storage, read> bias: array<Value>;
-@group(0) @binding(3) var<storage, read_write> y: array<Value>;
+@group(0) @binding(0) var<storage, read> x: array<V>;
+@group(0) @binding(1) var<storage, read> weight: array<V>;
+@group(0) @binding(2) var<storage, read> bias: array<V>;
+@group(0) @binding(3) var<storage, read_write> y: array<V>;
 
 @compute @workgroup_size(WG)
 fn depthwise5x5(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
                 @builtin(local_invocation_index) local: u32) {
-    let strip = (id.y * groups.x + id.x) * WG + local;
-    if strip >= p.count { return; }
+    let strip = min((id.y * groups.x + id.x) * WG + local, p.count - 1u); // at the end, again
     let col_tiles = (p.w + COLS - 1u) / COLS;
     let row_tiles = (p.h + ROWS - 1u) / ROWS;
     let c = strip % p.c;
@@ -32,11 +31,11 @@ fn depthwise5x5(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) group
     let v0 = band % row_tiles * ROWS;
     let image = band / row_tiles * p.h * p.w;
 
-    var k: array<Value, 25>;
+    var k: array<V, 25>;
     for (var t = 0u; t < 25u; t++) {
         k[t] = weight[select(t, 24u - t, MIRROR == 1u) * p.c + c];
     }
-    var b = Value(0.0);
+    var b = V(0.0);
     if BIAS == 1u { b = bias[c]; }
     var col: array<u32, COLS + 4u>;
     var col_inside: array<bool, COLS + 4u>;
@@ -46,8 +45,8 @@ fn depthwise5x5(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) group
         col[q] = (clamp(u, 2u, p.w + 1u) - 2u) * p.c + c;
     }
 
-    var before: array<array<Value, COLS>, 2>; // this strip's part of the last two input rows
-    var acc: array<array<Value, COLS>, 5>; // of output rows v−2 … v+2 around input row v
+    var before: array<array<V, COLS>, 2>; // this strip's part of the last two input rows
+    var acc: array<array<V, COLS>, 5>; // of output rows v−2 … v+2 around input row v
     for (var q = 0u; q < COLS; q++) {
         for (var j = 0u; j < 5u; j++) { acc[j][q] = b; }
     }
@@ -55,9 +54,9 @@ fn depthwise5x5(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) group
     for (var n = v0; n < end + 4u; n++) { // n = v + 2
         let inside = n >= 2u && n < p.h + 2u;
         let row = (image + (clamp(n, 2u, p.h + 1u) - 2u) * p.w) * p.c;
-        var a: array<Value, COLS + 4u>;
+        var a: array<V, COLS + 4u>;
         for (var q = 0u; q < COLS + 4u; q++) {
-            a[q] = select(Value(0.0), x[row + col[q]], inside && col_inside[q]);
+            a[q] = select(V(0.0), x[row + col[q]], inside && col_inside[q]);
         }
         for (var j = 0u; j < 5u; j++) {
             for (var q = 0u; q < COLS; q++) {
@@ -73,7 +72,7 @@ fn depthwise5x5(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) group
                 if u0 + q < p.w {
                     let at = (image + (n - 4u) * p.w + u0 + q) * p.c + c;
                     var value = acc[0][q];
-                    if GELU_ADD == 1u { value = before[0][q] + gelu_of_value(value); }
+                    if GELU_ADD == 1u { value = before[0][q] + gelu_of(value); }
                     y[at] = value;
                 }
             }

@@ -3,8 +3,8 @@
 //   partial_b[strip, c] = Σ_{(v, u) in strip} dy[b, v, u, c].
 //
 // Bindings: x [B, H, W, C], dy [B, H, W, C], outputs partial_w [strips, 5, 5, C], partial_b
-// [strips, C], where C counts Values: single channels, or fours (value.wgsl or value4.wgsl first).
-// Grid: one invocation per Value and strip of ROWS × COLS pixels of dy, channels innermost, folded
+// [strips, C], where C counts V's: single channels, or fours of them (constant VEC).
+// Grid: one invocation per V and strip of ROWS × COLS pixels of dy, channels innermost, folded
 // into two dimensions. Constants: WG, ROWS, COLS.
 //
 // An invocation walks down its strip with the five rows of dy that an input row meets in registers:
@@ -13,17 +13,16 @@
 struct Params { count: u32, h: u32, w: u32, c: u32 }
 var<immediate> p: Params;
 
-@group(0) @binding(0) var<storage, read> x: array<Value>;
-@group(0) @binding(1) var<storage, read> dy: array<Value>;
-@group(0) @binding(2) var<storage, read_write> partial_w: array<Value>;
-@group(0) @binding(3) var<storage, read_write> partial_b: array<Value>;
+@group(0) @binding(0) var<storage, read> x: array<V>;
+@group(0) @binding(1) var<storage, read> dy: array<V>;
+@group(0) @binding(2) var<storage, read_write> partial_w: array<V>;
+@group(0) @binding(3) var<storage, read_write> partial_b: array<V>;
 
 @compute @workgroup_size(WG)
 fn depthwise5x5_weight_grad(
     @builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) local: u32) {
-    let invocation = (id.y * groups.x + id.x) * WG + local;
-    if invocation >= p.count { return; }
+    let invocation = min((id.y * groups.x + id.x) * WG + local, p.count - 1u);
     let col_tiles = (p.w + COLS - 1u) / COLS;
     let row_tiles = (p.h + ROWS - 1u) / ROWS;
     let c = invocation % p.c;
@@ -41,28 +40,28 @@ fn depthwise5x5_weight_grad(
         col[q] = (clamp(u, 2u, p.w + 1u) - 2u) * p.c + c;
     }
 
-    var acc: array<Value, 25>;
-    var acc_b = Value(0.0);
-    var g: array<array<Value, COLS>, 5>; // rows v−2 … v+2 of dy around input row v, zero off the strip
+    var acc: array<V, 25>;
+    var acc_b = V(0.0);
+    var g: array<array<V, COLS>, 5>; // rows v−2 … v+2 of dy around input row v, zero off the strip
     let end = min(v0 + ROWS, p.h);
     for (var n = v0; n < end + 4u; n++) { // n = v + 2
         let g_row = (image + min(n, end - 1u) * p.w) * p.c;
         for (var q = 0u; q < COLS; q++) {
             for (var j = 0u; j < 4u; j++) { g[j][q] = g[j + 1u][q]; }
-            g[4][q] = select(Value(0.0), dy[g_row + col[q + 2u]], n < end && col_inside[q + 2u]);
+            g[4][q] = select(V(0.0), dy[g_row + col[q + 2u]], n < end && col_inside[q + 2u]);
         }
-        var sum_b = Value(0.0);
+        var sum_b = V(0.0);
         for (var q = 0u; q < COLS; q++) { sum_b += g[4][q]; }
         acc_b += sum_b;
         let inside = n >= 2u && n < p.h + 2u;
         let row = (image + (clamp(n, 2u, p.h + 1u) - 2u) * p.w) * p.c;
-        var a: array<Value, COLS + 4u>;
+        var a: array<V, COLS + 4u>;
         for (var q = 0u; q < COLS + 4u; q++) {
-            a[q] = select(Value(0.0), x[row + col[q]], inside && col_inside[q]);
+            a[q] = select(V(0.0), x[row + col[q]], inside && col_inside[q]);
         }
         for (var j = 0u; j < 5u; j++) {
             for (var kx = 0u; kx < 5u; kx++) {
-                var sum = Value(0.0); // of one row, so that fewer roundings meet the long sum
+                var sum = V(0.0); // of one row, so that fewer roundings meet the long sum
                 for (var q = 0u; q < COLS; q++) { sum = fma(a[q + kx], g[j][q], sum); }
                 acc[(4u - j) * 5u + kx] += sum;
             }

@@ -1,6 +1,6 @@
 // Element by element: y = sa,  y = sa·a + sb·b,  y = a·b,  and activations with their derivatives.
 //
-// Bindings: inputs a, b [4n] f32, output y [4n] f32 (one-input kernels: a, y; fill: y), in fours.
+// Constant VEC is 4. Bindings: inputs a, b [4n] f32, output y [4n] f32 (one-input kernels: a, y; fill: y), in fours.
 // Grid: one invocation per four elements, folded into two dimensions.
 // Bound by memory, so the only care is to touch each element once, four at a time: the last four
 // may reach past the tensor's end, never past its buffer's. Preceded by erf.wgsl.
@@ -8,11 +8,11 @@
 struct Params { n: u32, sa: f32, sb: f32 }
 var<immediate> p: Params;
 
-@group(0) @binding(0) var<storage, read> a: array<vec4f>;
-@group(0) @binding(1) var<storage, read> b: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> y2: array<vec4f>; // output after two inputs
-@group(0) @binding(1) var<storage, read_write> y1: array<vec4f>; // output after one
-@group(0) @binding(0) var<storage, read_write> y0: array<vec4f>; // output alone
+@group(0) @binding(0) var<storage, read> a: array<V>;
+@group(0) @binding(1) var<storage, read> b: array<V>;
+@group(0) @binding(2) var<storage, read_write> y2: array<V>; // output after two inputs
+@group(0) @binding(1) var<storage, read_write> y1: array<V>; // output after one
+@group(0) @binding(0) var<storage, read_write> y0: array<V>; // output alone
 
 // Invocations beyond the end do the last four once more: cheaper than a branch.
 fn index(id: vec3u, groups: vec3u, local: u32) -> u32 {
@@ -51,7 +51,7 @@ fn scale(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3
 fn gelu(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
         @builtin(local_invocation_index) local: u32) {
     let i = index(id, groups, local);
-    y1[i] = gelu_of4(a[i]);
+    y1[i] = gelu_of(a[i]);
 }
 
 // a = x, b = dy:  dx = dy·(Φ(x) + x·φ(x)).
@@ -60,7 +60,7 @@ fn gelu_backward(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) grou
                  @builtin(local_invocation_index) local: u32) {
     let i = index(id, groups, local);
     let x = a[i];
-    let cdf = 0.5 * (1.0 + erf4(x * 0.70710678));
+    let cdf = 0.5 * (1.0 + erf(x * 0.70710678));
     let pdf = 0.39894228 * exp(-0.5 * x * x);
     y2[i] = b[i] * (cdf + x * pdf);
 }
@@ -70,7 +70,7 @@ fn gelu_backward(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) grou
 fn leaky_relu(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
               @builtin(local_invocation_index) local: u32) {
     let i = index(id, groups, local);
-    y1[i] = select(p.sa * a[i], a[i], a[i] > vec4f());
+    y1[i] = select(p.sa * a[i], a[i], a[i] > V());
 }
 
 // a = x, b = dy.
@@ -78,5 +78,5 @@ fn leaky_relu(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups:
 fn leaky_relu_backward(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
                        @builtin(local_invocation_index) local: u32) {
     let i = index(id, groups, local);
-    y2[i] = select(p.sa * b[i], b[i], a[i] > vec4f());
+    y2[i] = select(p.sa * b[i], b[i], a[i] > V());
 }

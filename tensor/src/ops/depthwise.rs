@@ -5,31 +5,11 @@ use crate::pipeline::Kernel;
 use crate::record::grid;
 use crate::{Device, Tensor};
 
-// Each in two forms: by single channels, and by fours of them.
-const SOURCE: [&str; 2] = [
-    concat!(
-        include_str!("../../../shaders/erf.wgsl"),
-        include_str!("../../../shaders/value.wgsl"),
-        include_str!("../../../shaders/depthwise.wgsl")
-    ),
-    concat!(
-        include_str!("../../../shaders/erf.wgsl"),
-        include_str!("../../../shaders/value4.wgsl"),
-        include_str!("../../../shaders/depthwise.wgsl")
-    ),
-];
-const WEIGHT_GRAD: [&str; 2] = [
-    concat!(
-        include_str!("../../../shaders/erf.wgsl"),
-        include_str!("../../../shaders/value.wgsl"),
-        include_str!("../../../shaders/depthwise_weight_grad.wgsl")
-    ),
-    concat!(
-        include_str!("../../../shaders/erf.wgsl"),
-        include_str!("../../../shaders/value4.wgsl"),
-        include_str!("../../../shaders/depthwise_weight_grad.wgsl")
-    ),
-];
+const SOURCE: &str = concat!(
+    include_str!("../../../shaders/erf.wgsl"),
+    include_str!("../../../shaders/depthwise.wgsl")
+);
+const WEIGHT_GRAD: &str = include_str!("../../../shaders/depthwise_weight_grad.wgsl");
 
 /// `y[b, v, u, c] = bias[c] + Σ x[b, v+ky−2, u+kx−2, c]·w[ky, kx, c]`, zero outside the image.
 /// `x`: `[B, H, W, C]`, `w`: `[5, 5, C]`, `bias`: `[C]`; gives `[B, H, W, C]`.
@@ -94,13 +74,13 @@ fn run(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, mirror: bool, gelu_add: bo
         ("WG", strip.wg as u32),
         ("ROWS", strip.rows as u32),
         ("COLS", strip.cols as u32),
-        ("CHANNELS", strip.channels as u32),
+        ("VEC", strip.channels as u32),
         ("BIAS", bias.is_some() as u32),
         ("MIRROR", mirror as u32),
         ("GELU_ADD", gelu_add as u32),
     ];
     let kernel = Kernel {
-        source: SOURCE[(strip.channels > 1) as usize],
+        source: SOURCE,
         entry: "depthwise5x5",
         constants: &constants,
     };
@@ -136,10 +116,10 @@ pub fn depthwise5x5_weight_grad(x: &Tensor, dy: &Tensor) -> (Tensor, Tensor) {
         ("WG", strip.wg as u32),
         ("ROWS", strip.rows as u32),
         ("COLS", strip.cols as u32),
-        ("CHANNELS", strip.channels as u32),
+        ("VEC", strip.channels as u32),
     ];
     let kernel = Kernel {
-        source: WEIGHT_GRAD[(strip.channels > 1) as usize],
+        source: WEIGHT_GRAD,
         entry: "depthwise5x5_weight_grad",
         constants: &constants,
     };
@@ -167,9 +147,10 @@ struct Strip {
 /// Measured on a software driver: four channels at a time take half of the time, in strips of 4 or 8
 /// columns alike; with 16 columns the weight gradient's registers no longer fit.
 fn strip(device: &Device, c: usize) -> Strip {
+    let wg = 8.max(device.lanes());
     let [rows, cols, channels, wg] = match (device.is_software(), c.is_multiple_of(4)) {
-        (true, true) => [64, 4, 4, 8],
-        (true, false) => [64, 16, 1, 8],
+        (true, true) => [64, 4, 4, wg],
+        (true, false) => [64, 16, 1, wg],
         (false, _) => [16, 4, 1, 64],
     };
     Strip {

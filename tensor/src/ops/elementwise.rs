@@ -1,43 +1,47 @@
 //! Element by element: sums, products and activations.
 
 use crate::Tensor;
-use crate::tensor::dispatch_1d;
+use crate::pipeline::Kernel;
+use crate::record::grid;
+use crate::tensor::WG;
 
 const SOURCE: &str = concat!(
     include_str!("../../../shaders/erf.wgsl"),
     include_str!("../../../shaders/elementwise.wgsl")
 );
 
+/// Dispatches a kernel of elementwise.wgsl, four elements to an invocation.
+fn run(entry: &'static str, inputs: &[&Tensor], y: &Tensor, [sa, sb]: [f32; 2]) {
+    let kernel = Kernel {
+        source: SOURCE,
+        entry,
+        constants: &[("VEC", 4), ("WG", WG as u32)],
+    };
+    let fours = y.len().div_ceil(4);
+    let params = [fours as u32, sa.to_bits(), sb.to_bits()];
+    let inputs: Vec<_> = inputs.iter().map(|t| t.buffer()).collect();
+    let groups = grid(fours.div_ceil(WG));
+    y.device()
+        .dispatch(&kernel, &inputs, &[y.buffer()], &params, groups);
+}
+
 #[track_caller]
 fn binary(entry: &'static str, a: &Tensor, b: &Tensor, sa: f32, sb: f32) -> Tensor {
     assert_eq!(a.shape(), b.shape(), "{entry}: shapes differ");
     let y = Tensor::uninit(a.device(), a.shape());
-    let fours = y.len().div_ceil(4);
-    let params = [fours as u32, sa.to_bits(), sb.to_bits()];
-    dispatch_1d(
-        SOURCE,
-        entry,
-        &[a.buffer(), b.buffer()],
-        &[y.buffer()],
-        &params,
-        fours,
-    );
+    run(entry, &[a, b], &y, [sa, sb]);
     y
 }
 
 fn unary(entry: &'static str, a: &Tensor, s: f32) -> Tensor {
     let y = Tensor::uninit(a.device(), a.shape());
-    let fours = y.len().div_ceil(4);
-    let params = [fours as u32, s.to_bits(), 0];
-    dispatch_1d(SOURCE, entry, &[a.buffer()], &[y.buffer()], &params, fours);
+    run(entry, &[a], &y, [s, 0.0]);
     y
 }
 
 /// Makes every element of `y` this value.
 pub(crate) fn fill(y: &Tensor, value: f32) {
-    let fours = y.len().div_ceil(4);
-    let params = [fours as u32, value.to_bits(), 0];
-    dispatch_1d(SOURCE, "fill", &[], &[y.buffer()], &params, fours);
+    run("fill", &[], y, [value, 0.0]);
 }
 
 /// `sa·a + sb·b`, shapes equal.

@@ -201,6 +201,7 @@ fn product(
         ("BIAS", bias.is_some()),
         ("GELU", activation == Activation::Gelu),
         ("RESIDUAL", residual.is_some()),
+        ("VEC", true), // erf.wgsl works on single numbers here
     ]
     .map(|(name, on)| (name, on as usize));
     // An absent bias or residual is compiled out; any buffer stands in for it.
