@@ -258,7 +258,10 @@ fn weight_grad_tile(device: &Device, ci: usize, co: usize) -> [usize; 5] {
     let lanes = device.lanes();
     if device.is_software() && lanes > 1 && ci.min(co) > 4 {
         let each = 40usize.div_ceil(lanes);
-        return [each, each, 1, lanes, lanes]; // more pixels a step: no faster, longer code
+        return match lanes {
+            16.. => [1, each, 4, lanes, lanes],
+            _ => [each, each, 1, lanes, lanes], // more pixels a step: no faster, longer code
+        };
     }
     let [wide, step, wg] = if device.is_software() {
         [10, 2, 8]
