@@ -99,7 +99,7 @@ impl Kernels {
             let (work, sizes) = (9 * N * ci * co, [N * ci, 9 * ci * co, N * co]);
             let shape = format!("{ci}_{co}");
             self.time(&format!("conv3x3_{shape}"), work, &sizes, || {
-                ops::conv3x3(&x, &w, Some(&b))
+                ops::conv3x3(&x, &w, Some(&b), None)
             });
             self.time(&format!("conv3x3_input_grad_{shape}"), work, &sizes, || {
                 ops::conv3x3_input_grad(&dy, &w)
@@ -111,6 +111,13 @@ impl Kernels {
                 || ops::conv3x3_weight_grad(&x, &dy),
             );
         }
+        let x = self.noise(&[1, SIDE, SIDE, C]);
+        let [w, b] = [&[3, 3, C, 4 * C][..], &[4 * C]].map(|shape| self.noise(shape));
+        let sizes = [N * C, 36 * C * C, 4 * N * C];
+        let work = 36 * N * C * C;
+        self.time("conv3x3_leaky_relu_shuffle", work, &sizes, || {
+            ops::conv3x3_leaky_relu_shuffle(&x, &w, &b, 0.1, 2)
+        });
     }
 
     fn depthwise5x5(&mut self) {

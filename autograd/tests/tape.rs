@@ -206,7 +206,7 @@ fn a_batch_worked_on_in_parts_has_the_gradients_of_the_whole() {
         let [x, residual] = values.clone().map(Var::parameter);
         let [w, bias] = [random(3, &[3, 3, 3, 2]), random(4, &[2])].map(Var::parameter);
         let f = |v: &[Var]| {
-            let y = add(&conv3x3(&scale(&v[0], 2.0), &w, &bias), &v[1]);
+            let y = add(&conv3x3(&scale(&v[0], 2.0), &w, &bias, None), &v[1]);
             mul(&y, &y)
         };
         let y = match parts {

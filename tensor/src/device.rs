@@ -94,8 +94,15 @@ impl Device {
         }
         let is_set = |name| std::env::var(name).is_ok_and(|v| v == "1");
         let software = info.device_type == wgpu::DeviceType::Cpu && !is_set("CATANET_GPU_TILES");
-        let spreads = software && adapter.features().contains(wgpu::Features::SUBGROUP);
-        let lanes = if spreads { info.subgroup_min_size } else { 1 };
+        let lanes = match info.subgroup_min_size {
+            n if software
+                && n == info.subgroup_max_size // or a kernel could not know
+                && adapter.features().contains(wgpu::Features::SUBGROUP) =>
+            {
+                n.max(1)
+            }
+            _ => 1,
+        };
         let mut features = wgpu::Features::IMMEDIATES | (adapter.features() & OPTIONAL);
         features.set(wgpu::Features::SUBGROUP, lanes > 1);
         let request = adapter.request_device(&wgpu::DeviceDescriptor {
@@ -132,7 +139,7 @@ impl Device {
             info,
             software,
             limits,
-            lanes: lanes.max(1) as usize,
+            lanes: lanes as usize,
             lost,
         })))
     }
