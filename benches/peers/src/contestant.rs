@@ -104,7 +104,10 @@ impl Contestant {
             Err(RecvTimeoutError::Timeout) => bail!("no answer in {PATIENCE:?}"),
             Err(RecvTimeoutError::Disconnected) => {
                 let status = self.child.wait().context("it is gone")?;
-                bail!("it ended with {status} (signal 9: out of memory, probably)")
+                match status.code() {
+                    Some(_) => bail!("it ended with {status}, see target/peers.log"),
+                    None => bail!("{status} ended it: out of memory, probably"),
+                }
             }
         }
     }

@@ -12,7 +12,7 @@ mod work;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -29,9 +29,9 @@ use crate::work::Work;
 /// writes target/peers.json.
 ///
 /// Times are medians, from inputs on the device to the finished result on the device, after
-/// compiling and warming up. Peak memory on a GPU: ours is all that the pool holds, PyTorch's
-/// max_memory_allocated (max_memory_reserved with graphs), burn's pool. On a processor or its software driver: the most resident memory
-/// during the runs, less that of the process before the work was set up.
+/// compiling and warming up. Peak memory on a GPU: all that our pool holds, PyTorch's
+/// max_memory_allocated (max_memory_reserved with graphs), burn's pool; on a processor: the most
+/// resident memory during the runs, less what the process had before the work was set up.
 #[derive(Parser)]
 struct Cli {
     /// Only works whose name is or begins with WORK (forward_x2_64, kernel_); several may be given
@@ -62,10 +62,19 @@ enum Role {
     },
 }
 
-fn main() -> Result<()> {
-    let cli = Cli::parse();
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<()> {
     match &cli.role {
-        None => compare(&cli),
+        None => compare(cli),
         Some(Role::Contestant {
             peer,
             work,
@@ -143,11 +152,9 @@ fn compare(cli: &Cli) -> Result<()> {
     peers.notes().iter().for_each(|note| println!("{note}"));
     println!("\n{HEAD}");
     for (name, work) in works {
-        let wanted = |peer: &String| {
-            cli.peer.is_empty() || cli.peer.iter().any(|p| peer.starts_with(p.as_str()))
-        };
+        let wanted = |peer: &String| cli.peer.iter().any(|p| peer.starts_with(p.as_str()));
         let mut names = peers.of(work);
-        names.retain(wanted);
+        names.retain(|peer| cli.peer.is_empty() || wanted(peer));
         if names.is_empty() {
             println!("{name:24} no peer does it here");
             continue;
@@ -156,7 +163,7 @@ fn compare(cli: &Cli) -> Result<()> {
         for peer in names {
             let mut row = Row::new(name, &peer);
             let outcome = match &mut ours {
-                Ok(ours) => beside(&mut row, ours, || arena.start(&peer, work), cli.quick),
+                Ok(ours) => beside(&mut row, ours, arena.start(&peer, work), cli.quick),
                 Err(reason) => Err(anyhow::anyhow!("ours: {reason:#}")),
             };
             println!("{}", row.line(work));
@@ -167,51 +174,43 @@ fn compare(cli: &Cli) -> Result<()> {
             report.save(&file("peers.json"))?; // a run that is cut short leaves what it has
         }
     }
+    report.save(&file("peers.json"))?;
     println!("\nwritten: {}", file("peers.json").display());
     Ok(())
 }
 
-/// Lets ours and a peer run in turns and fills the row.
+/// Lets ours and a peer run in turns and fills the row, ours also where the peer fails.
 fn beside(
     row: &mut Row,
     ours: &mut Contestant,
-    start_peer: impl FnOnce() -> Result<Contestant>,
+    mut peer: Result<Contestant>,
     quick: bool,
 ) -> Result<()> {
     let (least, most, enough) = match quick {
         true => (1, 5, Duration::from_secs(2)),
         false => (3, 25, Duration::from_secs(15)),
     };
-    let mut peer = match start_peer() {
-        Ok(peer) => peer,
-        Err(reason) => {
-            // Ours can be told all the same.
-            let mut times = [0.0; 3];
-            for time in &mut times {
-                *time = ours.run().context("ours")?;
-            }
-            row.ours_s = Some(median(&mut times));
-            row.ours_peak_bytes = ours.peak().context("ours")?;
-            return Err(reason);
-        }
-    };
+    // A moment for the other's threads, which wait busily for more work before they sleep.
+    let pause = || thread::sleep(Duration::from_millis(20));
     let (mut our_times, mut peer_times) = (vec![], vec![]);
     let begin = Instant::now();
-    while peer_times.len() < least || peer_times.len() < most && begin.elapsed() < enough {
-        // A moment for the other's threads, which wait busily for more work before they sleep.
-        let pause = || thread::sleep(Duration::from_millis(20));
+    while our_times.len() < least || our_times.len() < most && begin.elapsed() < enough {
         pause();
         our_times.push(ours.run().context("ours")?);
         pause();
-        peer_times.push(peer.run()?);
+        match peer.as_mut().map(Contestant::run) {
+            Ok(Ok(seconds)) => peer_times.push(seconds),
+            Ok(Err(reason)) => peer = Err(reason),
+            Err(_) => {}
+        }
     }
-    let (ours_bytes, peer_bytes) = (ours.peak().context("ours")?, peer.peak()?);
-    let (ours_s, peer_s) = (median(&mut our_times), median(&mut peer_times));
+    let ours_s = median(&mut our_times);
     row.ours_s = Some(ours_s);
+    row.ours_peak_bytes = ours.peak().context("ours")?;
+    row.peer_peak_bytes = peer?.peak()?;
+    let peer_s = median(&mut peer_times);
     row.peer_s = Some(peer_s);
     row.ratio = Some(ours_s / peer_s);
-    row.ours_peak_bytes = ours_bytes;
-    row.peer_peak_bytes = peer_bytes;
     Ok(())
 }
 
