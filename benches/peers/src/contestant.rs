@@ -104,10 +104,14 @@ impl Contestant {
             Err(RecvTimeoutError::Timeout) => bail!("no answer in {PATIENCE:?}"),
             Err(RecvTimeoutError::Disconnected) => {
                 let status = self.child.wait().context("it is gone")?;
-                match status.code() {
-                    Some(_) => bail!("it ended with {status}, see target/peers.log"),
-                    None => bail!("{status} ended it: out of memory, probably"),
-                }
+                let status = status.to_string();
+                let killed = status.contains("SIGKILL"); // by the system, as a rule
+                let hint = if killed {
+                    "out of memory?"
+                } else {
+                    "see target/peers.log"
+                };
+                bail!("it ended with {status}; {hint}")
             }
         }
     }
