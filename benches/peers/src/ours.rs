@@ -115,7 +115,7 @@ fn kernel(device: &Device, work: Work) -> Box<dyn FnMut() -> Tensor> {
         } => {
             let x = random(&[1, side, side, inputs]);
             let (w, bias) = (random(&[3, 3, inputs, outputs]), random(&[outputs]));
-            Box::new(move || ops::conv3x3(&x, &w, Some(&bias)))
+            Box::new(move || ops::conv3x3(&x, &w, Some(&bias), None))
         }
         Work::Depthwise5x5 { side, channels } => {
             let x = random(&[1, side, side, channels]);
