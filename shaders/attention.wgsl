@@ -1,6 +1,6 @@
 // Attention of listed rows to listed rows: y = softmax(q·k·scale)·v per group and head.
 //
-// Inputs q [B, N, H·DK], k [B, M, H·DK], v [B, M, H·DV] f32; query_rows [groups · queries] (NONE:
+// Inputs q [B, N, H·DK], k [B, M, H·DK], v [B, M, H·DV], y as well may be f16; query_rows [groups · queries] (NONE:
 // an empty slot), key_rows [groups · keys] u32. Outputs y [B, groups · queries, H·DV] and
 // lse [B, H, groups · queries], the log of the softmax's denominator; zeros in empty slots.
 // Grid: a tile of attention_place.wgsl per LANES invocations, walking over the keys of its group.
@@ -12,12 +12,12 @@
 // Nothing returns early (lanes that can be switched off cost the software driver dear): slots
 // beyond the end repeat the last one and store its values once more.
 
-@group(0) @binding(0) var<storage, read> q: array<f32>;
-@group(0) @binding(1) var<storage, read> k: array<f32>;
-@group(0) @binding(2) var<storage, read> v: array<f32>;
+@group(0) @binding(0) var<storage, read> q: array<T0>;
+@group(0) @binding(1) var<storage, read> k: array<T1>;
+@group(0) @binding(2) var<storage, read> v: array<T2>;
 @group(0) @binding(3) var<storage, read> query_rows: array<u32>;
 @group(0) @binding(4) var<storage, read> key_rows: array<u32>;
-@group(0) @binding(5) var<storage, read_write> y: array<f32>;
+@group(0) @binding(5) var<storage, read_write> y: array<T5>;
 @group(0) @binding(6) var<storage, read_write> lse: array<f32>;
 
 @compute @workgroup_size(WG)
@@ -34,7 +34,7 @@ fn attention(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) workgrou
     for (var r = 0u; r < R; r++) {
         let row = query_rows[at.group * p.queries + min(at.first + r * LANES, p.queries - 1u)];
         let base = ((at.batch * p.rows + select(row, 0u, row == NONE)) * H + at.head) * DK;
-        for (var d = 0u; d < DK; d++) { qs[r][d] = q[base + d] * p.scale; }
+        for (var d = 0u; d < DK; d++) { qs[r][d] = f32(q[base + d]) * p.scale; }
         for (var d = 0u; d < DV; d++) { acc[r][d] = 0.0; }
         top[r] = LOW;
         sum[r] = 0.0;
@@ -51,11 +51,11 @@ fn attention(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) workgrou
             let starts = spread(select(LOW, 0.0, j < p.keys));
             for (var l = 0u; l < LANES; l++) { start[b + l] = starts[l]; }
             for (var d = 0u; d < DK; d++) {
-                let spread_k = spread(k[base * DK + d]);
+                let spread_k = spread(f32(k[base * DK + d]));
                 for (var l = 0u; l < LANES; l++) { key[d][b + l] = spread_k[l]; }
             }
             for (var d = 0u; d < DV; d++) {
-                let spread_v = spread(v[base * DV + d]);
+                let spread_v = spread(f32(v[base * DV + d]));
                 for (var l = 0u; l < LANES; l++) { value[d][b + l] = spread_v[l]; }
             }
         }
@@ -85,7 +85,7 @@ fn attention(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) workgrou
         let slot = at.group * p.queries + i;
         let live = query_rows[slot] != NONE;
         let base = ((at.batch * slots + slot) * H + at.head) * DV;
-        for (var d = 0u; d < DV; d++) { y[base + d] = select(0.0, acc[r][d] / sum[r], live); }
+        for (var d = 0u; d < DV; d++) { y[base + d] = T5(select(0.0, acc[r][d] / sum[r], live)); }
         lse[(at.batch * H + at.head) * slots + slot] =
             select(0.0, (top[r] + log2(sum[r])) * 0.69314718, live);
     }

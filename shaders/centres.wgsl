@@ -1,6 +1,6 @@
 // Token centres: the sums of their tokens, their refinement, and the initial ones.
 //
-// Bindings: x [B, N, C] f32; order [B, N] u32 (tokens sorted by owner) and starts [B, M, chunks]
+// Bindings: x [B, N, C] f32 or f16; order [B, N] u32 (tokens sorted by owner) and starts [B, M, chunks]
 // u32 (counting_sort.wgsl: where each owner's tokens begin); centres [M, C] f32.
 // Constants: C channels, M centres, PARTS.
 // Grid: one invocation per element of the output, folded into two dimensions.
@@ -8,7 +8,7 @@
 struct Params { n: u32, batch: u32, tokens: u32, chunks: u32 }
 var<immediate> p: Params;
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(0) var<storage, read> x: array<T0>;
 @group(0) @binding(1) var<storage, read> order: array<u32>;
 @group(0) @binding(2) var<storage, read> starts: array<u32>;
 @group(0) @binding(3) var<storage, read_write> partial: array<f32>;
@@ -32,7 +32,7 @@ fn segment_partial(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) gr
     let end = first_of(b, m + 1u);
     var sum = 0.0;
     for (var t = first_of(b, m) + part; t < end; t += PARTS) {
-        sum += x[(b * p.tokens + order[b * p.tokens + t]) * C + c];
+        sum += f32(x[(b * p.tokens + order[b * p.tokens + t]) * C + c]);
     }
     partial[i] = sum;
 }
@@ -72,7 +72,7 @@ fn pool_tokens(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups
             // Mirrored, back and forth where there are fewer tokens than the pad.
             let around = j % (2u * p.tokens);
             let t = select(around, 2u * p.tokens - 1u - around, around >= p.tokens);
-            sum += x[(b * p.tokens + t) * C + c];
+            sum += f32(x[(b * p.tokens + t) * C + c]);
         }
         mean += sum / f32(run);
     }

@@ -3,7 +3,8 @@
 // act being nothing or LeakyReLU; each pixel's channels become R×R pixels if R > 1 (pixel shuffle).
 //
 // Bindings: x [B, H, W, Ci], w [3, 3, Ci, Co] or its mirror by strides, bias [Co] (not read unless
-// BIAS), residual as y (not read unless RESIDUAL), output y [B, H·R, W·R, Co/R²].
+// BIAS), residual as y (not read unless RESIDUAL), output y [B, H·R, W·R, Co/R²]; x, residual and y may
+// be f16.
 // Grid: one team of LANES invocations per tile of ROWS × COLS pixels × LANES·OUTS output channels,
 // folded into two dimensions; the tiles of one place follow each other and read the same inputs.
 // Constants: WG (a multiple of LANES), LANES, ROWS, COLS, OUTS, R, and BIAS, LEAKY, RESIDUAL (0 or 1).
@@ -21,11 +22,11 @@ struct Params {
 }
 var<immediate> p: Params;
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(0) var<storage, read> x: array<T0>;
 @group(0) @binding(1) var<storage, read> weight: array<f32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read> residual: array<f32>;
-@group(0) @binding(4) var<storage, read_write> y: array<f32>;
+@group(0) @binding(3) var<storage, read> residual: array<T3>;
+@group(0) @binding(4) var<storage, read_write> y: array<T4>;
 
 const LOADS = (COLS + 2u + LANES - 1u) / LANES; // for one row of inputs
 
@@ -67,7 +68,7 @@ fn conv3x3(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: ve
         var a: array<array<f32, LOADS * LANES>, ROWS + 2u>;
         for (var r = 0u; r < ROWS + 2u; r++) {
             for (var j = 0u; j < LOADS; j++) {
-                let own = select(0.0, x[row[r] + col[j] + i], row_inside[r] && col_inside[j]);
+                let own = select(0.0, f32(x[row[r] + col[j] + i]), row_inside[r] && col_inside[j]);
                 let all = spread(own);
                 for (var l = 0u; l < LANES; l++) { a[r][j * LANES + l] = all[l]; }
             }
@@ -112,8 +113,8 @@ fn conv3x3(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: ve
                 var value = acc[o][0][q] + b[o];
                 if LEAKY == 1u { value = select(p.slope * value, value, value > 0.0); }
                 let at = corner + out[o];
-                if RESIDUAL == 1u { value += residual[at]; }
-                y[at] = value;
+                if RESIDUAL == 1u { value += f32(residual[at]); }
+                y[at] = T4(value);
             }
         }
         for (var o = 0u; o < OUTS; o++) {

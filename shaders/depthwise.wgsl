@@ -2,7 +2,7 @@
 //   y[b, v, u, c] = bias[c] + Σ_{ky, kx} x[b, v+ky−2, u+kx−2, c] · w[ky, kx, c].
 //
 // Bindings: x [B, H, W, C], w [5, 5, C], bias [C] (not read unless BIAS), output y [B, H, W, C],
-// where C counts V's: single channels, or fours of them (constant VEC).
+// where C counts V's: single channels, or fours of them (constant VEC). x and y may be f16.
 // Grid: one invocation per V and strip of ROWS × COLS pixels, channels innermost, folded into
 // two dimensions. Constants: WG, ROWS, COLS, and BIAS, MIRROR, GELU_ADD (0 or 1).
 //
@@ -14,10 +14,10 @@
 struct Params { count: u32, h: u32, w: u32, c: u32 }
 var<immediate> p: Params;
 
-@group(0) @binding(0) var<storage, read> x: array<V>;
+@group(0) @binding(0) var<storage, read> x: array<V0>;
 @group(0) @binding(1) var<storage, read> weight: array<V>;
 @group(0) @binding(2) var<storage, read> bias: array<V>;
-@group(0) @binding(3) var<storage, read_write> y: array<V>;
+@group(0) @binding(3) var<storage, read_write> y: array<V3>;
 
 @compute @workgroup_size(WG)
 fn depthwise5x5(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
@@ -56,7 +56,7 @@ fn depthwise5x5(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) group
         let row = (image + (clamp(n, 2u, p.h + 1u) - 2u) * p.w) * p.c;
         var a: array<V, COLS + 4u>;
         for (var q = 0u; q < COLS + 4u; q++) {
-            a[q] = select(V(0.0), x[row + col[q]], inside && col_inside[q]);
+            a[q] = select(V(0.0), V(x[row + col[q]]), inside && col_inside[q]);
         }
         for (var j = 0u; j < 5u; j++) {
             for (var q = 0u; q < COLS; q++) {
@@ -73,7 +73,7 @@ fn depthwise5x5(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) group
                     let at = (image + (n - 4u) * p.w + u0 + q) * p.c + c;
                     var value = acc[0][q];
                     if GELU_ADD == 1u { value = before[0][q] + gelu_of(value); }
-                    y[at] = value;
+                    y[at] = V3(value);
                 }
             }
         }

@@ -1,7 +1,7 @@
 // y = (x − mean) / √(variance + eps) · w + b over the channels of every row (Ba et al. 2016).
 //
-// Bindings: x [rows, C], w [C], b [C], outputs y [rows, C], stats [rows, 2] = (mean, 1/√…); f32, in
-// V's (stats in twos). Constants: VEC numbers in a V, CV = C / VEC; R rows per invocation.
+// Bindings: x [rows, C], w [C], b [C], outputs y [rows, C], stats [rows, 2] = (mean, 1/√…); in V's
+// (stats in twos). x and y may be f16. Constants: VEC numbers in a V, CV = C / VEC; R rows per invocation.
 // Grid: one invocation per R rows, WG apart, folded into two dimensions.
 //
 // A row (40 numbers) stays in registers, so mean and variance are exact two-pass sums. Several rows
@@ -10,10 +10,10 @@
 struct Params { rows: u32, eps: f32 }
 var<immediate> p: Params;
 
-@group(0) @binding(0) var<storage, read> x: array<V>;
+@group(0) @binding(0) var<storage, read> x: array<V0>;
 @group(0) @binding(1) var<storage, read> w: array<V>;
 @group(0) @binding(2) var<storage, read> b: array<V>;
-@group(0) @binding(3) var<storage, read_write> y: array<V>;
+@group(0) @binding(3) var<storage, read_write> y: array<V3>;
 @group(0) @binding(4) var<storage, read_write> stats: array<vec2f>;
 
 @compute @workgroup_size(WG)
@@ -26,7 +26,7 @@ fn layer_norm(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups:
         let row = min(first + r * WG, p.rows - 1u);
         var total = V();
         for (var c = 0u; c < CV; c++) {
-            value[r][c] = x[row * CV + c];
+            value[r][c] = V(x[row * CV + c]);
             total += value[r][c];
         }
         let mean = sum_of(total) / f32(VEC * CV);
@@ -43,7 +43,7 @@ fn layer_norm(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups:
         let bias = b[c];
         for (var r = 0u; r < R; r++) {
             let row = min(first + r * WG, p.rows - 1u);
-            y[row * CV + c] = value[r][c] * rstd[r] * weight + bias;
+            y[row * CV + c] = V3(value[r][c] * rstd[r] * weight + bias);
         }
     }
 }

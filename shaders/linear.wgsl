@@ -2,7 +2,7 @@
 // transposed before, its input gradient). K and N are multiples of 4; linear_any.wgsl takes others.
 //
 // Bindings: x [M, K], w [N, K], bias [N], residual [M, N] (read only if BIAS, RESIDUAL), output
-// y [M, N]; all f32, in fours.
+// y [M, N]; in fours. x, residual and y may be f16.
 // Constants: K4 = K / 4, N4 = N / 4; R rows × C columns per invocation, C divides N; LANES, WG;
 // BIAS, GELU, RESIDUAL.
 // Grid: x and z number the row tiles, y the column tiles: LANES invocations make R·LANES rows × C.
@@ -20,11 +20,11 @@ const STEP = max(LANES / 2u, 4u); // columns at a time: 8·STEP weights
 const LOADS = 2u * STEP / LANES;  // fours of them for each lane
 const STEPS = (C + STEP - 1u) / STEP;
 
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+@group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read> w: array<vec4f>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read> residual: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(3) var<storage, read> residual: array<vec4<T3>>;
+@group(0) @binding(4) var<storage, read_write> y: array<vec4<T4>>;
 
 @compute @workgroup_size(WG)
 fn linear(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
@@ -51,7 +51,7 @@ fn linear(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec
         var row: array<array<f32, 8>, R>;
         for (var r = 0u; r < R; r++) {
             for (var h = 0u; h < 2u; h++) {
-                let four = x[m[r] * K4 + min(k + h, K4 - 1u)];
+                let four = vec4f(x[m[r] * K4 + min(k + h, K4 - 1u)]);
                 for (var e = 0u; e < 4u; e++) { row[r][4u * h + e] = four[e]; }
             }
         }
@@ -94,8 +94,8 @@ fn linear(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec
                     let at = m[r] * N4 + (column + c * STEP + s) / 4u;
                     var four: vec4f;
                     for (var e = 0u; e < 4u; e++) { four[e] = acc[r][c][s + e]; }
-                    if RESIDUAL == 1u { four += residual[at]; }
-                    y[at] = four;
+                    if RESIDUAL == 1u { four += vec4f(residual[at]); }
+                    y[at] = vec4<T4>(four);
                 }
             }
         }

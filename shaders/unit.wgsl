@@ -1,6 +1,6 @@
 // y = x / max(‖x‖, 1e-12) for every row, and its gradient.
 //
-// Bindings: x [rows, C] (backward: and dy [rows, C]), output [rows, C]; f32, in V's.
+// Bindings: x [rows, C] (backward: and dy [rows, C]), output [rows, C]; in V's. x may be f16.
 // Constants: VEC channels in a V, CV = C / VEC.
 // Grid: one invocation per row, folded into two dimensions; beyond the end, the last row again.
 
@@ -9,7 +9,7 @@ var<immediate> p: Params;
 
 const EPS = 1e-12;
 
-@group(0) @binding(0) var<storage, read> x: array<V>;
+@group(0) @binding(0) var<storage, read> x: array<V0>;
 @group(0) @binding(1) var<storage, read_write> y: array<V>;
 @group(0) @binding(1) var<storage, read> dy: array<V>;
 @group(0) @binding(2) var<storage, read_write> dx: array<V>;
@@ -21,7 +21,7 @@ fn unit(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
     var value: array<V, CV>;
     var square = V();
     for (var c = 0u; c < CV; c++) {
-        value[c] = x[row * CV + c];
+        value[c] = V(x[row * CV + c]);
         square += value[c] * value[c];
     }
     let length = max(sqrt(sum_of(square)), EPS);
@@ -38,7 +38,7 @@ fn unit_backward(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) grou
     var square = V();
     var inner = V();
     for (var c = 0u; c < CV; c++) {
-        value[c] = x[row * CV + c];
+        value[c] = V(x[row * CV + c]);
         upstream[c] = dy[row * CV + c];
         square += value[c] * value[c];
         inner += value[c] * upstream[c];

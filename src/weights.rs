@@ -25,6 +25,9 @@ pub struct NetworkArgs {
     /// Average the outputs for all 8 flips and transposes of an image: better, 8 times slower
     #[arg(long)]
     pub self_ensemble: bool,
+    /// Store features as 16-bit floats, in half the memory; weights and arithmetic stay 32-bit
+    #[arg(long)]
+    pub half: bool,
 }
 
 impl NetworkArgs {
@@ -51,7 +54,13 @@ impl NetworkArgs {
             Some(_) => scale,
             None => Some(scale.unwrap_or(2)),
         };
-        let (net, notes) = load(device, &path, wanted)?;
+        let (mut net, notes) = load(device, &path, wanted)?;
+        if self.half && !net.store_half(true) {
+            eprintln!(
+                "note: {} has no 16-bit floats; --half is ignored",
+                device.name()
+            );
+        }
         let notes = describe(&notes);
         Ok((net, format!("{} ({origin}{notes})", path.display())))
     }

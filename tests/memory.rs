@@ -42,11 +42,16 @@ fn network(scale: usize, on: usize) -> CATANet {
 fn an_image_worked_on_in_parts_comes_out_the_same_to_the_bit() {
     // 90×46 tokens are beyond the limit themselves, 30×33 in the upsampler only.
     for (scale, height, width) in [(1, 90, 46), (2, 30, 33), (3, 92, 45), (4, 93, 46)] {
-        let output = |i: usize| {
-            let x = image(&devices()[i], &[1, height, width, 3]);
-            network(scale, i).upscale(&x).to_vec().expect("enlarged")
-        };
-        assert!(output(0) == output(1), "×{scale} of {height}×{width}");
+        for half in [false, true] {
+            let output = |i: usize| {
+                let x = image(&devices()[i], &[1, height, width, 3]);
+                let mut net = network(scale, i);
+                net.store_half(half); // or not, where the adapter cannot
+                net.upscale(&x).to_vec().expect("enlarged")
+            };
+            let same = output(0) == output(1);
+            assert!(same, "×{scale} of {height}×{width}, in half: {half}");
+        }
     }
 }
 

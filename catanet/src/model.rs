@@ -318,6 +318,7 @@ pub struct CATANet {
     last_conv: Conv2d,
     geometry: Arc<Geometry>,
     checkpoint: bool,
+    half: bool,
     frames: Mutex<Option<(FrameSize, Arc<Frame>)>>,
 }
 
@@ -364,6 +365,7 @@ impl CATANet {
             last_conv,
             geometry: Arc::default(),
             checkpoint: false,
+            half: false,
             frames: Mutex::new(None),
         }
     }
@@ -380,6 +382,14 @@ impl CATANet {
         self.checkpoint = on;
     }
 
+    /// Whether features are stored as f16 where no gradient is wanted: half the memory and half of its
+    /// traffic. Weights, images, all arithmetic and what tokens are assigned to their centres by stay
+    /// f32. Off again on an adapter without f16: returns whether it is on.
+    pub fn store_half(&mut self, on: bool) -> bool {
+        self.half = on && self.first_conv.weight.device().has_half();
+        self.half
+    }
+
     /// Low-resolution images to high-resolution ones, values in `[0, 1]` in, about `[0, 1]` out (no
     /// clamp): `[B, H, W, 3]` → `[B, H·s, W·s, 3]`. In training H and W are at least [`MIN_SIDE`].
     #[track_caller]
@@ -391,7 +401,11 @@ impl CATANet {
             height.min(width) >= MIN_SIDE,
             "CATANet::forward: {height}×{width} is below {MIN_SIDE}; see CATANet::upscale"
         );
-        let first_conv = |x: &[Var], _| self.first_conv.forward(&x[0]);
+        let half = self.half && !autograd::is_recording();
+        let first_conv = |x: &[Var], _| match half {
+            true => self.first_conv.forward(&Var::constant(x[0].to_half())), // and all that follows
+            false => self.first_conv.forward(&x[0]),
+        };
         let shallow = in_bands(&[x], halo(1, height), row_bytes(x, DIM), first_conv); // [B, H, W, C]
         let mut f = shallow.clone();
         for block in &self.blocks {

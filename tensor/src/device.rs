@@ -53,6 +53,7 @@ pub(crate) struct Buffer {
     memory: Arc<Memory>,
     pub start: u64, // in bytes
     pub bytes: u64, // what the tensor needs; the memory may be larger
+    pub half: bool, // its numbers are f16
 }
 
 /// One buffer of the driver's; goes back to the pool on drop.
@@ -63,9 +64,10 @@ struct Memory {
     device: Device,
 }
 
-/// What is used where the adapter has it: timestamps by profiles, the cache by the compiler.
-const OPTIONAL: wgpu::Features =
-    wgpu::Features::TIMESTAMP_QUERY.union(wgpu::Features::PIPELINE_CACHE);
+/// What is used where the adapter has it: timestamps by profiles, the cache by the compiler, and f16.
+const OPTIONAL: wgpu::Features = wgpu::Features::TIMESTAMP_QUERY
+    .union(wgpu::Features::PIPELINE_CACHE)
+    .union(wgpu::Features::SHADER_F16);
 
 impl Device {
     /// Opens the adapter that `wanted` names by number or by part of its name. With `None`,
@@ -155,6 +157,11 @@ impl Device {
         self.0.software
     }
 
+    /// Whether tensors can be stored as f16: [`Tensor::to_half`](crate::Tensor::to_half).
+    pub fn has_half(&self) -> bool {
+        self.0.raw.features().contains(wgpu::Features::SHADER_F16)
+    }
+
     /// Invocations that share their loads: those of a subgroup on a software driver, which runs
     /// them as the lanes of one vector. 1 elsewhere: a GPU's caches do it.
     pub(crate) fn lanes(&self) -> usize {
@@ -217,10 +224,11 @@ impl Device {
         }
     }
 
-    /// Memory for a tensor of this shape, four bytes an element. Its content is anything: a
-    /// recycled buffer is not zero. A failure is kept in the buffer and met on reading it.
-    pub(crate) fn alloc(&self, shape: &[usize]) -> Buffer {
-        let bytes = shape.iter().map(|&n| n as u64).product::<u64>() * 4;
+    /// Memory for a tensor of this shape, two (`half`) or four bytes an element. Its content is
+    /// anything: a recycled buffer is not zero. A failure is kept in the buffer and met on reading it.
+    pub(crate) fn alloc(&self, shape: &[usize], half: bool) -> Buffer {
+        let size = if half { 2 } else { 4 };
+        let bytes = shape.iter().map(|&n| n as u64).product::<u64>() * size;
         let too_large = |limit: u64| Error::TooLarge {
             shape: shape.to_vec(),
             bytes,
@@ -244,6 +252,7 @@ impl Device {
             memory: Arc::new(memory),
             start: 0,
             bytes,
+            half,
         }
     }
 
@@ -302,6 +311,7 @@ impl Buffer {
             memory: self.memory.clone(),
             start: self.start + start,
             bytes,
+            half: self.half,
         }
     }
 

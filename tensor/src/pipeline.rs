@@ -10,7 +10,7 @@ use crate::compile::{Compiler, Job};
 ///
 /// The file sees `const NAME: u32 = value;` for every constant, before its first line; with a
 /// constant `LANES` also the function `spread` (see [`spread_source`]), with `VEC` the type `V` (see
-/// [`vec_source`]). Its bindings are numbered: the inputs first, then the outputs, in the order of
+/// [`vec_source`]); and how each binding stores its numbers (see [`stored_source`]). Its bindings are numbered: the inputs first, then the outputs, in the order of
 /// the dispatch.
 pub(crate) struct Kernel<'a> {
     pub source: &'static str,
@@ -40,7 +40,7 @@ impl Pipeline {
     }
 }
 
-type Key = (&'static str, Vec<u32>, usize, usize); // entry, constants, inputs, outputs
+type Key = (&'static str, Vec<u32>, usize, Vec<bool>); // entry, constants, inputs, halves
 type Layouts = (wgpu::BindGroupLayout, wgpu::PipelineLayout);
 
 pub(crate) struct Pipelines {
@@ -48,6 +48,9 @@ pub(crate) struct Pipelines {
     layouts: HashMap<(usize, usize), Layouts>, // by inputs and outputs
     compiler: Compiler,
 }
+
+/// Of the kernels that can take f16.
+const MOST_BINDINGS: usize = 7;
 
 /// What every adapter offers for parameters (DX12's limit).
 pub(crate) const IMMEDIATE_BYTES: u32 = 128;
@@ -61,23 +64,28 @@ impl Pipelines {
         }
     }
 
-    /// The kernel's pipeline for so many bindings. At its first use the compiler is sent for it.
+    /// The kernel's pipeline for so many inputs, and bindings of which these are f16. At its first
+    /// use the compiler is sent for it.
     pub fn get(
         &mut self,
         device: &wgpu::Device,
         kernel: &Kernel,
         inputs: usize,
-        outputs: usize,
+        halves: Vec<bool>,
     ) -> Arc<Pipeline> {
+        let outputs = halves.len() - inputs;
         let values = kernel.constants.iter().map(|c| c.1).collect();
-        let key = (kernel.entry, values, inputs, outputs);
+        let key = (kernel.entry, values, inputs, halves);
         let made = self.made.get(&key).cloned();
         made.unwrap_or_else(|| {
             let (layout, pipeline_layout) = self
                 .layouts
                 .entry((inputs, outputs))
                 .or_insert_with(|| layouts(device, inputs, outputs));
-            let (mut name, mut source) = (kernel.entry.to_owned(), String::new());
+            let (mut name, mut source) = (kernel.entry.to_owned(), stored_source(kernel, &key.3));
+            if key.3.contains(&true) {
+                name += " f16";
+            }
             for (constant, value) in kernel.constants {
                 let _ = write!(name, " {constant}={value}"); // writing to a string does not fail
                 let _ = writeln!(source, "const {constant}: u32 = {value}u;");
@@ -121,6 +129,45 @@ fn spread_source(lanes: u32) -> String {
     let array = format!("array<f32, {lanes}>");
     let values = values.join(", ");
     format!("fn spread(v: f32) -> {array} {{ return {array}({values}); }}\n")
+}
+
+/// How binding i stores its numbers, whatever a kernel computes in (always f32): `Ti` is f32 or f16,
+/// `Vi` is `V` of such. A kernel loads `f32(x[..])` or `V(x[..])` and stores `Ti(..)` or `Vi(..)`,
+/// which are nothing where `Ti` is f32. What it does not name is f32.
+///
+/// # Panics
+/// If a binding is f16 that the kernel does not name.
+fn stored_source(kernel: &Kernel, halves: &[bool]) -> String {
+    let enable = if halves.contains(&true) {
+        "enable f16;\n"
+    } else {
+        ""
+    };
+    let four = kernel.constants.contains(&("VEC", 4));
+    let mut source = enable.to_owned();
+    // A file's other kernels may have more bindings than this one.
+    for i in 0..MOST_BINDINGS.max(halves.len()) {
+        let half = halves.get(i).is_some_and(|&half| half);
+        let number = if half { "f16" } else { "f32" };
+        let value = if four {
+            format!("vec4<{number}>")
+        } else {
+            number.to_owned()
+        };
+        let mut named = false;
+        for (alias, of) in [(format!("T{i}"), number), (format!("V{i}"), &value)] {
+            if kernel.source.contains(&alias) {
+                let _ = writeln!(source, "alias {alias} = {of};");
+                named = true;
+            }
+        }
+        assert!(
+            named || !half,
+            "{}: binding {i} has no form for f16",
+            kernel.entry
+        );
+    }
+    source
 }
 
 /// `V`, the numbers that an invocation loads and stores at once, and `sum_of(V)`: four where the

@@ -105,7 +105,8 @@ impl Device {
             kernel.entry
         );
         let raw = &self.0.raw;
-        let pipeline = lock(&self.0.pipelines).get(raw, kernel, inputs.len(), outputs.len());
+        let halves = inputs.iter().chain(outputs).map(|b| b.half).collect();
+        let pipeline = lock(&self.0.pipelines).get(raw, kernel, inputs.len(), halves);
         let entries: Vec<_> = inputs
             .iter()
             .chain(outputs)

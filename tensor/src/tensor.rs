@@ -40,6 +40,7 @@ impl<E: Element> Tensor<E> {
     /// If `data` has not as many elements.
     #[track_caller]
     pub fn set(&self, data: &[E]) {
+        assert!(!self.is_half(), "set: host data are f32");
         assert_eq!(data.len(), self.len(), "data for shape {:?}", self.shape);
         self.device()
             .upload(&self.buffer, bytemuck::cast_slice(data));
@@ -48,11 +49,22 @@ impl<E: Element> Tensor<E> {
     /// A tensor whose content is not yet written: every op's output starts so.
     #[track_caller]
     pub(crate) fn uninit(device: &Device, shape: &[usize]) -> Self {
+        Tensor::alloc(device, shape, false)
+    }
+
+    /// [`Tensor::uninit`] on x's device, stored as x is: in f16 or not.
+    #[track_caller]
+    pub(crate) fn like(x: &Self, shape: &[usize]) -> Self {
+        Tensor::alloc(x.device(), shape, x.is_half())
+    }
+
+    #[track_caller]
+    fn alloc(device: &Device, shape: &[usize], half: bool) -> Self {
         assert!(
             shape.iter().all(|&n| n > 0),
             "empty tensor of shape {shape:?}"
         );
-        let buffer = device.alloc(shape);
+        let buffer = device.alloc(shape, half);
         Tensor {
             shape: shape.to_vec(),
             buffer,
@@ -63,6 +75,21 @@ impl<E: Element> Tensor<E> {
     /// The lengths of its axes, outermost first.
     pub fn shape(&self) -> &[usize] {
         &self.shape
+    }
+
+    /// Whether its numbers are stored as f16: see [`Tensor::to_half`].
+    pub fn is_half(&self) -> bool {
+        self.buffer.half
+    }
+
+    /// The same numbers as f16 or not.
+    pub(crate) fn stored(&self, half: bool) -> Self {
+        if self.is_half() == half {
+            return self.clone();
+        }
+        let y = Tensor::alloc(self.device(), &self.shape, half);
+        ops::convert(self, &y);
+        y
     }
 
     /// The number of elements.
@@ -121,7 +148,7 @@ impl<E: Element> Tensor<E> {
     /// # Errors
     /// The device was lost, or something on the way to this tensor failed: the first cause.
     pub fn to_vec(&self) -> Result<Vec<E>> {
-        let bytes = self.device().download(&[&self.buffer])?;
+        let bytes = self.device().download(&[&self.stored(false).buffer])?;
         Ok(bytemuck::pod_collect_to_vec(&bytes))
     }
 
@@ -133,10 +160,11 @@ impl<E: Element> Tensor<E> {
         let Some(first) = tensors.first() else {
             return Ok(Vec::new());
         };
+        let tensors: Vec<_> = tensors.iter().map(|t| t.stored(false)).collect();
         let buffers: Vec<_> = tensors.iter().map(|t| &t.buffer).collect();
         let bytes = first.device().download(&buffers)?;
         let mut rest = &bytes[..];
-        let next = |t: &&Self| {
+        let next = |t: &Self| {
             let (data, after) = rest.split_at(t.buffer.bytes as usize);
             rest = after;
             bytemuck::pod_collect_to_vec(data)
@@ -172,10 +200,20 @@ impl<E: Element> Tensor<E> {
     /// Overwrites this tensor, and all its clones, with the data of another of the same shape.
     ///
     /// # Panics
-    /// If the shapes differ.
+    /// If the shapes differ, one is stored as f16 and the other is not, or a part of a f16 tensor does
+    /// not begin and end with a pair of numbers.
     #[track_caller]
     pub fn copy_from(&self, other: &Self) {
         assert_eq!(self.shape, other.shape, "copy_from: shapes differ");
+        let [to, from] = [&self.buffer, &other.buffer];
+        let pairs = [to.start, from.start, to.bytes]
+            .iter()
+            .all(|n| n.is_multiple_of(4));
+        assert!(
+            to.half == from.half && pairs,
+            "copy_from: {:?} in f16, not by pairs or to f32",
+            self.shape
+        );
         if !self.buffer.is(&other.buffer) {
             self.device().copy(&other.buffer, &self.buffer);
         }
@@ -189,6 +227,27 @@ impl Tensor {
         let tensor = Tensor::uninit(device, shape);
         ops::fill(&tensor, value);
         tensor
+    }
+
+    /// The same numbers stored as f16, rounded to the nearest: half the memory, and half of what an op has
+    /// to load and store; beyond ±65504 they are infinite. Ops compute in f32 all the same. Those of a
+    /// forward pass take such tensors, and give such for them; sums for the weights' gradients do not.
+    ///
+    /// # Panics
+    /// If the adapter has no f16: [`Device::has_half`].
+    #[track_caller]
+    pub fn to_half(&self) -> Self {
+        assert!(
+            self.device().has_half(),
+            "to_half: {} has no f16",
+            self.device().name()
+        );
+        self.stored(true)
+    }
+
+    /// The same numbers stored as f32; free if they are.
+    pub fn to_float(&self) -> Self {
+        self.stored(false)
     }
 
     /// The only element of a one-element tensor, read back.

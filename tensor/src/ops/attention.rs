@@ -194,7 +194,7 @@ pub fn attention(
 ) -> (Tensor, Tensor) {
     let sizes = Sizes::new(q, k, v, lists, heads);
     let AttentionLists { queries, keys } = lists;
-    let y = Tensor::uninit(q.device(), &[sizes.batch, sizes.slots, v.channels()]);
+    let y = Tensor::like(q, &[sizes.batch, sizes.slots, v.channels()]);
     let lse = Tensor::uninit(q.device(), &[sizes.batch, heads, sizes.slots]);
     let inputs = [q, k, v].map(Tensor::buffer);
     let inputs = [&inputs[..], &[queries.index.buffer(), keys.index.buffer()]].concat();

@@ -124,7 +124,8 @@ fn run(
         unreachable!("checked by the callers")
     };
     let r = after.r;
-    let y = Tensor::uninit(x.device(), &[b, height * r, width * r, co / (r * r)]);
+    let shape = [b, height * r, width * r, co / (r * r)];
+    let y = Tensor::like(after.residual.unwrap_or(x), &shape);
     if let Some(residual) = after.residual {
         assert_eq!(
             residual.shape(),

@@ -65,7 +65,7 @@ fn run(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, mirror: bool, gelu_add: bo
         "depthwise5x5: weights for image {:?}",
         x.shape()
     );
-    let y = Tensor::uninit(x.device(), x.shape());
+    let y = Tensor::like(x, x.shape());
     let strip = strip(x.device(), c);
     let values = c / strip.channels;
     let count = b * height.div_ceil(strip.rows) * width.div_ceil(strip.cols) * values;

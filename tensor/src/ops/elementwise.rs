@@ -3,7 +3,7 @@
 use crate::Tensor;
 use crate::pipeline::Kernel;
 use crate::record::grid;
-use crate::tensor::WG;
+use crate::tensor::{Element, WG};
 
 const SOURCE: &str = concat!(
     include_str!("../../../shaders/erf.wgsl"),
@@ -11,7 +11,7 @@ const SOURCE: &str = concat!(
 );
 
 /// Dispatches a kernel of elementwise.wgsl, four elements to an invocation.
-fn run(entry: &'static str, inputs: &[&Tensor], y: &Tensor, [sa, sb]: [f32; 2]) {
+fn run<E: Element>(entry: &'static str, inputs: &[&Tensor<E>], y: &Tensor<E>, [sa, sb]: [f32; 2]) {
     let kernel = Kernel {
         source: SOURCE,
         entry,
@@ -28,15 +28,20 @@ fn run(entry: &'static str, inputs: &[&Tensor], y: &Tensor, [sa, sb]: [f32; 2]) 
 #[track_caller]
 fn binary(entry: &'static str, a: &Tensor, b: &Tensor, sa: f32, sb: f32) -> Tensor {
     assert_eq!(a.shape(), b.shape(), "{entry}: shapes differ");
-    let y = Tensor::uninit(a.device(), a.shape());
+    let y = Tensor::like(a, a.shape());
     run(entry, &[a, b], &y, [sa, sb]);
     y
 }
 
 fn unary(entry: &'static str, a: &Tensor, s: f32) -> Tensor {
-    let y = Tensor::uninit(a.device(), a.shape());
+    let y = Tensor::like(a, a.shape());
     run(entry, &[a], &y, [s, 0.0]);
     y
+}
+
+/// The numbers of x into y: from f32 to f16, or back.
+pub(crate) fn convert<E: Element>(x: &Tensor<E>, y: &Tensor<E>) {
+    run("scale", &[x], y, [1.0, 0.0]);
 }
 
 /// Makes every element of `y` this value.

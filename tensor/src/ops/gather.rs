@@ -123,7 +123,7 @@ fn take(x: &Tensor, index: &Tensor<u32>, slots: usize, index_stride: usize) -> T
     let &[batch, rows, channels] = x.shape() else {
         unreachable!("checked by the callers")
     };
-    let y = Tensor::uninit(x.device(), &[batch, slots, channels]);
+    let y = Tensor::like(x, &[batch, slots, channels]);
     let params = |count| [slots, rows, count, index_stride];
     let inputs = [x.buffer(), index.buffer()];
     dispatch("gather", &inputs, &y, batch * slots, params);
@@ -168,7 +168,7 @@ pub fn segment_sum(y: &Tensor, lists: &RowLists) -> Tensor {
         return y.clone();
     }
     let rows = lists.source_rows;
-    let x = Tensor::uninit(y.device(), &[batch, rows, channels]);
+    let x = Tensor::like(y, &[batch, rows, channels]);
     let params = |count| [slots, rows, count, 0];
     let inputs = [y.buffer(), lists.offsets.buffer(), lists.slots.buffer()];
     dispatch("segment_sum", &inputs, &x, batch * rows, params);

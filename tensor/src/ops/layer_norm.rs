@@ -20,7 +20,7 @@ pub fn layer_norm(x: &Tensor, w: &Tensor, b: &Tensor, eps: f32) -> (Tensor, Tens
         x.shape(),
         w.shape()
     );
-    let y = Tensor::uninit(x.device(), x.shape());
+    let y = Tensor::like(x, x.shape());
     let stats = Tensor::uninit(x.device(), &[rows, 2]);
     let (r, wg) = match x.device().is_software() {
         true => (4, 8.max(x.device().lanes())),

@@ -196,7 +196,7 @@ fn product(
             r.shape()
         );
     }
-    let y = Tensor::uninit(device, &shape);
+    let y = Tensor::like(residual.unwrap_or(x), &shape);
     let flags = [
         ("BIAS", bias.is_some()),
         ("GELU", activation == Activation::Gelu),

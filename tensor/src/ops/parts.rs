@@ -27,7 +27,7 @@ pub fn slice<E: Element>(x: &Tensor<E>, range: Range<usize>) -> Tensor<E> {
     if aligned {
         return view;
     }
-    let copy = Tensor::uninit(x.device(), view.shape());
+    let copy = Tensor::like(x, view.shape());
     copy.copy_from(&view);
     copy
 }
@@ -44,8 +44,7 @@ pub fn concat<E: Element>(len: usize, parts: impl IntoIterator<Item = Tensor<E>>
     let mut done = 0;
     for part in parts {
         let (count, item) = (part.shape()[0], &part.shape()[1..]);
-        let whole =
-            whole.get_or_insert_with(|| Tensor::uninit(part.device(), &[&[len], item].concat()));
+        let whole = whole.get_or_insert_with(|| Tensor::like(&part, &[&[len], item].concat()));
         assert!(
             item == &whole.shape()[1..] && done + count <= len,
             "concat: {:?} after {done} items of {:?}",

@@ -30,7 +30,7 @@ pub fn take_rows(x: &Tensor, index: &Tensor<u32>) -> Tensor {
     let &[m, c] = x.shape() else {
         panic!("take_rows: x {:?} is not [M, C]", x.shape())
     };
-    let y = Tensor::uninit(x.device(), &[index.shape(), &[c]].concat());
+    let y = Tensor::like(x, &[index.shape(), &[c]].concat());
     // 64 rows of any width end where kernels can begin to read.
     let at_once = x.device().max_tensor_bytes() as usize / (4 * c * 64) * 64;
     for first in (0..m).step_by(at_once.max(64)) {
@@ -52,7 +52,7 @@ pub fn scale_rows(x: &Tensor, factor: &Tensor) -> Tensor {
         x.shape(),
         factor.shape()
     );
-    let y = Tensor::uninit(x.device(), x.shape());
+    let y = Tensor::like(x, x.shape());
     per_vec("scale_rows", [x.buffer(), factor.buffer()], &y, [0, period]);
     y
 }
