@@ -18,7 +18,7 @@ use tensor::{Device, Tensor};
 
 use crate::data::{Batch, Loader, LoaderOptions, Source};
 use crate::error::{Error, Result};
-use crate::model::{CATANet, DIM, MIN_SIDE, MLP_DIM, Mode, WINDOWS};
+use crate::model::{CATANet, DIM, GROUPS, MIN_SIDE, MLP_DIM, Mode, WINDOWS};
 
 /// Everything that a run follows from.
 #[derive(Debug, Clone)]
@@ -307,7 +307,8 @@ pub fn check_size(device: &Device, scale: usize, batch: usize, patch: usize) -> 
         });
     }
     let crop = largest_tensor(scale, patch);
-    let tokens = [2 * patch * patch, DIM]; // each is a key of two sub-groups
+    let keys = |group: usize| 2 * (patch * patch).next_multiple_of(group); // of two sub-groups each
+    let tokens = [GROUPS.map(keys).into_iter().max().unwrap_or(0), DIM];
     let limit = device.max_tensor_bytes();
     let bytes = |count: usize, [rows, channels]: [usize; 2]| (count * rows * channels) as u64 * 4;
     let smaller = || "choose a smaller --patch".to_owned();

@@ -106,7 +106,9 @@ impl Shared {
             if self.store.is_new(&job.source, self.checked) {
                 let stage = stage.get_or_insert_with(|| Stage::open(&self.adapter, &self.device));
                 if let Some(stage) = stage {
-                    stage.rehearse(&job, self.checked);
+                    // A rehearsal that fails costs time only; the compilation below has the message.
+                    let rehearse = || stage.rehearse(&job, self.checked);
+                    let _ = catch_unwind(AssertUnwindSafe(rehearse));
                 }
             }
             let (device, layout, cache) = (&self.device, &job.layout, self.store.pipelines());

@@ -173,14 +173,15 @@ impl Device {
     /// up to [`Device::max_memory_bytes`].
     pub fn max_tensor_bytes(&self) -> u64 {
         let limits = &self.0.limits;
-        limits
+        let bytes = limits
             .max_storage_buffer_binding_size
-            .min(self.max_memory_bytes())
+            .min(self.max_memory_bytes());
+        bytes / 16 * 16 // bindings are of whole vec4s
     }
 
     /// The largest tensor, in bytes, that the adapter can hold at all.
     pub fn max_memory_bytes(&self) -> u64 {
-        self.0.limits.max_buffer_size / 4 * 4 // 2^31 − 1 on some
+        self.0.limits.max_buffer_size / 16 * 16 // 2^31 − 1 on some
     }
 
     /// Where a kernel may begin to read a buffer: at multiples of this.

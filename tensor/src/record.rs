@@ -250,6 +250,12 @@ impl Device {
         let (Some(source), Some(target), None) = (from.raw(), to.raw(), to.failure()) else {
             return;
         };
+        if source == target {
+            // Two parts of one buffer, which no command copies at once.
+            let between = self.alloc(&[(from.bytes / 4) as usize], false);
+            self.copy(from, &between);
+            return self.copy(&between, to);
+        }
         let work = Work::Copy {
             from: (source.clone(), from.start),
             to: (target.clone(), to.start),

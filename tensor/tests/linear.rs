@@ -105,3 +105,13 @@ fn two_runs_give_the_same_bits() {
     assert_same_bits("dw", || ops::linear_weight_grad(&x, &dy).0);
     assert_same_bits("db", || ops::linear_weight_grad(&x, &dy).1);
 }
+
+#[test]
+fn layers_of_a_thousand_channels_have_a_weight_gradient() {
+    let (x, dy) = (random(1, &[2, 1028]), random(2, &[2, 1028]));
+    let (hx, hdy) = (host(&x), host(&dy));
+    let expected = sums([1028, 1028], 2, |i, j, l| {
+        hdy[l * 1028 + i] * hx[l * 1028 + j]
+    });
+    assert_close("dw", &ops::linear_weight_grad(&x, &dy).0, &expected, 1e-5);
+}

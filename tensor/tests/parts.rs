@@ -79,3 +79,11 @@ fn rows_are_taken_from_a_tensor_that_no_kernel_can_take_at_once() {
     let expected: Vec<f32> = index.iter().flat_map(row).copied().collect();
     assert_eq!(taken.to_vec().unwrap(), expected);
 }
+
+#[test]
+fn a_part_is_copied_into_another_of_the_same_tensor() {
+    let x = random(7, &[64, 40]);
+    let (a, b) = (ops::slice(&x, 0..32), ops::slice(&x, 32..64));
+    a.copy_from(&b);
+    assert_eq!(a.to_vec().unwrap(), b.to_vec().unwrap());
+}

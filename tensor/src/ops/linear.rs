@@ -82,7 +82,8 @@ pub fn linear_weight_grad(x: &Tensor, dy: &Tensor) -> (Tensor, Tensor) {
     let chunks = m.div_ceil(rows_per_chunk);
     let dw = Tensor::uninit(device, &[chunks, n * k]);
     let inputs = [dy.buffer(), x.buffer()];
-    if !(n.is_multiple_of(4) && k.is_multiple_of(4)) {
+    // Also where the tiles would be more than a grid is high: a thousand channels and more.
+    if !(n.is_multiple_of(4) && k.is_multiple_of(4)) || n * k >= 1 << 20 {
         let params = [dw.len(), m, n, k, rows_per_chunk].map(|v| v as u32);
         dispatch_1d(
             WEIGHT_GRAD_ANY,
