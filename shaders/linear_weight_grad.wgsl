@@ -4,7 +4,7 @@
 // Bindings: dy [M, N], x [M, K], outputs partial [chunks, N, K], partial_b [chunks, N]; all f32, in
 // fours. n4 and k4 are N / 4 and K / 4.
 // Constants: TN × TK tile per invocation (fours: TN4, TK4), WG invocations per workgroup.
-// Grid: x and z number chunks, y the tiles: ⌈N / TN⌉·⌈K / TK⌉ of them.
+// Grid: x and z number chunks, y the tiles: (N / TN)·(K / TK) of them, which divide N and K.
 //
 // The sum is long and the result small, so the rows are split to occupy the device; chunks are
 // added up afterwards in fixed order. Short chunks also keep the rounding error small. Two rows
@@ -28,7 +28,7 @@ fn linear_weight_grad(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups)
                       @builtin(local_invocation_index) local: u32) {
     let chunk = (id.z * groups.x + id.x) * WG + local;
     if chunk >= p.chunks { return; }
-    let tiles_k = (p.k4 + TK4 - 1u) / TK4;
+    let tiles_k = p.k4 / TK4;
     let n0 = id.y / tiles_k * TN4;
     let k0 = id.y % tiles_k * TK4;
     let end = min((chunk + 1u) * p.rows_per_chunk, p.m);
@@ -41,14 +41,14 @@ fn linear_weight_grad(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups)
         for (var r = 0u; r < ROWS; r++) {
             let m = min(m0 + r, end - 1u);
             for (var i = 0u; i < TN4; i++) {
-                let four = dy[m * p.n4 + min(n0 + i, p.n4 - 1u)];
+                let four = dy[m * p.n4 + n0 + i];
                 for (var e = 0u; e < 4u; e++) {
                     a[r][4u * i + e] = select(0.0, four[e], m0 + r < end);
                     acc_b[4u * i + e] += a[r][4u * i + e];
                 }
             }
             for (var j = 0u; j < TK4; j++) {
-                let four = x[m * p.k4 + min(k0 + j, p.k4 - 1u)];
+                let four = x[m * p.k4 + k0 + j];
                 for (var e = 0u; e < 4u; e++) { b[r][4u * j + e] = four[e]; }
             }
         }
@@ -62,17 +62,13 @@ fn linear_weight_grad(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups)
     }
     for (var i = 0u; i < TN; i++) {
         for (var j = 0u; j < TK4; j++) {
-            if n0 + i / 4u < p.n4 && k0 + j < p.k4 {
-                partial[(chunk * 4u * p.n4 + 4u * n0 + i) * p.k4 + k0 + j] =
-                    vec4f(acc[i][4u * j], acc[i][4u * j + 1u], acc[i][4u * j + 2u], acc[i][4u * j + 3u]);
-            }
+            partial[(chunk * 4u * p.n4 + 4u * n0 + i) * p.k4 + k0 + j] =
+                vec4f(acc[i][4u * j], acc[i][4u * j + 1u], acc[i][4u * j + 2u], acc[i][4u * j + 3u]);
         }
     }
     if k0 > 0u { return; } // the bias's part is the same in all tiles of these columns
     for (var i = 0u; i < TN4; i++) {
-        if n0 + i < p.n4 {
-            partial_b[chunk * p.n4 + n0 + i] =
-                vec4f(acc_b[4u * i], acc_b[4u * i + 1u], acc_b[4u * i + 2u], acc_b[4u * i + 3u]);
-        }
+        partial_b[chunk * p.n4 + n0 + i] =
+            vec4f(acc_b[4u * i], acc_b[4u * i + 1u], acc_b[4u * i + 2u], acc_b[4u * i + 3u]);
     }
 }
