@@ -1,24 +1,28 @@
 // Attention of listed rows to listed rows: y = softmax(q·k·scale)·v per group and head.
 //
-// Inputs q [B, N, H·DK], k [B, M, H·DK], v [B, M, H·DV], y as well may be f16; query_rows [groups · queries] (NONE:
-// an empty slot), key_rows [groups · keys] u32. Outputs y [B, groups · queries, H·DV] and
-// lse [B, H, groups · queries], the log of the softmax's denominator; zeros in empty slots.
+// Inputs q [B, N, H·DK], keys [B, M, H] of records (by attention_records.wgsl), query_rows
+// [groups · queries] (NONE: an empty slot), key_rows [groups · keys] u32. Outputs y
+// [B, groups · queries, H·DV] and lse [B, H, groups · queries], the log of the softmax's
+// denominator; zeros in empty slots. q, keys and y may be f16.
 // Grid: a tile of attention_place.wgsl per LANES invocations, walking over the keys of its group.
 // Constants: WG, LANES, R slots per invocation, BLOCK keys per step, H, DK, DV.
 //
 // Scores are never stored: every step takes BLOCK keys, raises the row's maximum if need be, and
 // corrects its sums by the difference (the online softmax). The block makes that correction cheap,
 // and it is in registers while R rows go over it; its lanes are loaded one key each, and spread.
+// Within a row the loops run over the block first: BLOCK sums, none of which waits for another.
 // Nothing returns early (lanes that can be switched off cost the software driver dear): slots
 // beyond the end repeat the last one and store its values once more.
 
 @group(0) @binding(0) var<storage, read> q: array<T0>;
-@group(0) @binding(1) var<storage, read> k: array<T1>;
-@group(0) @binding(2) var<storage, read> v: array<T2>;
-@group(0) @binding(3) var<storage, read> query_rows: array<u32>;
-@group(0) @binding(4) var<storage, read> key_rows: array<u32>;
-@group(0) @binding(5) var<storage, read_write> y: array<T5>;
-@group(0) @binding(6) var<storage, read_write> lse: array<f32>;
+@group(0) @binding(1) var<storage, read> keys: array<V1>;
+@group(0) @binding(2) var<storage, read> query_rows: array<u32>;
+@group(0) @binding(3) var<storage, read> key_rows: array<u32>;
+@group(0) @binding(4) var<storage, read_write> y: array<T4>;
+@group(0) @binding(5) var<storage, read_write> lse: array<f32>;
+
+// max as Mesa's software driver compiles it at 512 bits is seven instructions; this is two.
+fn larger(a: f32, b: f32) -> f32 { return select(a, b, b > a); }
 
 @compute @workgroup_size(WG)
 fn attention(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) workgroups: vec3u,
@@ -44,37 +48,40 @@ fn attention(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) workgrou
         var start: array<f32, BLOCK>; // of the score: LOW beyond the last key
         var key: array<array<f32, BLOCK>, DK>;
         var value: array<array<f32, BLOCK>, DV>;
-        for (var b = 0u; b < BLOCK; b += LANES) {
-            let j = j0 + b + lane;
+        for (var b = 0u; b < BLOCK; b += STEP) {
+            let j = j0 + b + lane % STEP;
             let row = key_rows[at.group * p.keys + min(j, p.keys - 1u)];
-            let base = (at.batch * p.key_rows + row) * H + at.head;
+            let base = ((at.batch * p.key_rows + row) * H + at.head) * FOURS + lane / STEP * (FOURS / SHARE);
+            var part: array<V, FOURS / SHARE>;
+            for (var f = 0u; f < FOURS / SHARE; f++) { part[f] = V(keys[base + f]); }
             let starts = spread(select(LOW, 0.0, j < p.keys));
-            for (var l = 0u; l < LANES; l++) { start[b + l] = starts[l]; }
+            for (var l = 0u; l < STEP; l++) { start[b + l] = starts[l]; }
             for (var d = 0u; d < DK; d++) {
-                let spread_k = spread(f32(k[base * DK + d]));
-                for (var l = 0u; l < LANES; l++) { key[d][b + l] = spread_k[l]; }
+                let spread_k = spread_number(part, d);
+                for (var l = 0u; l < STEP; l++) { key[d][b + l] = spread_k[d / PART * STEP + l]; }
             }
             for (var d = 0u; d < DV; d++) {
-                let spread_v = spread(f32(v[base * DV + d]));
-                for (var l = 0u; l < LANES; l++) { value[d][b + l] = spread_v[l]; }
+                let spread_v = spread_number(part, DK + d);
+                for (var l = 0u; l < STEP; l++) { value[d][b + l] = spread_v[(DK + d) / PART * STEP + l]; }
             }
         }
         for (var r = 0u; r < R; r++) {
-            var s: array<f32, BLOCK>;
-            var raised = top[r];
-            for (var b = 0u; b < BLOCK; b++) {
-                s[b] = start[b];
-                for (var d = 0u; d < DK; d++) { s[b] = fma(qs[r][d], key[d][b], s[b]); }
-                raised = max(raised, s[b]);
+            var s = start;
+            for (var d = 0u; d < DK; d++) {
+                for (var b = 0u; b < BLOCK; b++) { s[b] = fma(qs[r][d], key[d][b], s[b]); }
             }
+            var largest = array<f32, 4>(top[r], s[1], s[2], s[3]);
+            for (var b = 0u; b < BLOCK; b++) { largest[b % 4u] = larger(largest[b % 4u], s[b]); }
+            let raised = larger(larger(largest[0], largest[1]), larger(largest[2], largest[3]));
+            for (var b = 0u; b < BLOCK; b++) { s[b] -= raised; }
+            let weight = powers_of_2(s);
             let shrink = exp2(top[r] - raised);
             top[r] = raised;
             sum[r] *= shrink;
             for (var d = 0u; d < DV; d++) { acc[r][d] *= shrink; }
             for (var b = 0u; b < BLOCK; b++) {
-                let weight = exp2(s[b] - raised);
-                sum[r] += weight;
-                for (var d = 0u; d < DV; d++) { acc[r][d] = fma(weight, value[d][b], acc[r][d]); }
+                sum[r] += weight[b];
+                for (var d = 0u; d < DV; d++) { acc[r][d] = fma(weight[b], value[d][b], acc[r][d]); }
             }
         }
     }
@@ -85,7 +92,7 @@ fn attention(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) workgrou
         let slot = at.group * p.queries + i;
         let live = query_rows[slot] != NONE;
         let base = ((at.batch * slots + slot) * H + at.head) * DV;
-        for (var d = 0u; d < DV; d++) { y[base + d] = T5(select(0.0, acc[r][d] / sum[r], live)); }
+        for (var d = 0u; d < DV; d++) { y[base + d] = T4(select(0.0, acc[r][d] / sum[r], live)); }
         lse[(at.batch * H + at.head) * slots + slot] =
             select(0.0, (top[r] + log2(sum[r])) * 0.69314718, live);
     }

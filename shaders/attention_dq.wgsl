@@ -3,18 +3,15 @@
 // With p_ij = exp(s_ij − lse_i), D_i = Σ_d dy_id·y_id and ds_ij = p_ij·(dy_i·v_j − D_i):
 //   dq_i = scale·Σ_j ds_ij·k_j,  dk_j = scale·Σ_i ds_ij·q_i,  dv_j = Σ_i p_ij·dy_i.
 //
-// Inputs q, k, v, dy, queries [B, H, slots] of Query (by attention_prepare.wgsl), key_rows as
-// attention.wgsl; output dq [B, slots, H·DK].
+// Inputs queries [B, H, slots] of records, keys [B, M, H] of records (both by
+// attention_records.wgsl), key_rows [groups · keys]; output dq [B, slots, H·DK].
 // Grid and constants: as attention.wgsl, R query slots in registers, walking over the keys.
 // attention_dkv.wgsl holds the keys and walks over the queries.
 
-@group(0) @binding(0) var<storage, read> q: array<f32>;
-@group(0) @binding(1) var<storage, read> k: array<f32>;
-@group(0) @binding(2) var<storage, read> v: array<f32>;
-@group(0) @binding(3) var<storage, read> dy: array<f32>;
-@group(0) @binding(4) var<storage, read> queries: array<Query>;
-@group(0) @binding(5) var<storage, read> key_rows: array<u32>;
-@group(0) @binding(6) var<storage, read_write> dq: array<f32>;
+@group(0) @binding(0) var<storage, read> queries: array<V>;
+@group(0) @binding(1) var<storage, read> keys: array<V>;
+@group(0) @binding(2) var<storage, read> key_rows: array<u32>;
+@group(0) @binding(3) var<storage, read_write> dq: array<f32>;
 
 @compute @workgroup_size(WG)
 fn attention_dq(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) workgroups: vec3u,
@@ -27,50 +24,58 @@ fn attention_dq(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) workg
     var qs: array<array<f32, DK>, R>;
     var dys: array<array<f32, DV>, R>;
     var acc: array<array<f32, DK>, R>;
-    var lse: array<f32, R>;
+    var offset: array<f32, R>;
     var delta: array<f32, R>;
     for (var r = 0u; r < R; r++) {
         let slot = at.group * p.queries + min(at.first + r * LANES, p.queries - 1u);
-        let query = queries[(at.batch * H + at.head) * slots + slot];
-        let live = query.row != NONE; // empty slots take zeros for everything: no overflow
-        let base = (at.batch * p.rows + select(0u, query.row, live)) * H + at.head;
+        let base = ((at.batch * H + at.head) * slots + slot) * FOURS;
+        var record: array<V, FOURS>;
+        for (var f = 0u; f < FOURS; f++) { record[f] = queries[base + f]; }
         for (var d = 0u; d < DK; d++) {
-            qs[r][d] = select(0.0, q[base * DK + d] * p.scale, live);
+            qs[r][d] = record[d / 4u][d % 4u];
             acc[r][d] = 0.0;
         }
-        let dy_base = ((at.batch * slots + slot) * H + at.head) * DV;
-        for (var d = 0u; d < DV; d++) { dys[r][d] = select(0.0, dy[dy_base + d], live); }
-        lse[r] = query.lse;
-        delta[r] = query.delta;
+        for (var d = 0u; d < DV; d++) { dys[r][d] = record[(DK + d) / 4u][(DK + d) % 4u]; }
+        offset[r] = record[START / 4u][START % 4u];
+        delta[r] = record[DELTA / 4u][DELTA % 4u];
     }
 
     for (var j0 = 0u; j0 < p.keys; j0 += BLOCK) {
         var start: array<f32, BLOCK>; // of the score: LOW beyond the last key
         var key: array<array<f32, BLOCK>, DK>;
         var value: array<array<f32, BLOCK>, DV>;
-        for (var b = 0u; b < BLOCK; b += LANES) {
-            let j = j0 + b + lane;
+        for (var b = 0u; b < BLOCK; b += STEP) {
+            let j = j0 + b + lane % STEP;
             let row = key_rows[at.group * p.keys + min(j, p.keys - 1u)];
-            let base = (at.batch * p.key_rows + row) * H + at.head;
+            let base = ((at.batch * p.key_rows + row) * H + at.head) * FOURS + lane / STEP * (FOURS / SHARE);
+            var part: array<V, FOURS / SHARE>;
+            for (var f = 0u; f < FOURS / SHARE; f++) { part[f] = V(keys[base + f]); }
             let starts = spread(select(LOW, 0.0, j < p.keys));
-            for (var l = 0u; l < LANES; l++) { start[b + l] = starts[l]; }
+            for (var l = 0u; l < STEP; l++) { start[b + l] = starts[l]; }
             for (var d = 0u; d < DK; d++) {
-                let spread_k = spread(k[base * DK + d]);
-                for (var l = 0u; l < LANES; l++) { key[d][b + l] = spread_k[l]; }
+                let spread_k = spread_number(part, d);
+                for (var l = 0u; l < STEP; l++) { key[d][b + l] = spread_k[d / PART * STEP + l]; }
             }
             for (var d = 0u; d < DV; d++) {
-                let spread_v = spread(v[base * DV + d]);
-                for (var l = 0u; l < LANES; l++) { value[d][b + l] = spread_v[l]; }
+                let spread_v = spread_number(part, DK + d);
+                for (var l = 0u; l < STEP; l++) { value[d][b + l] = spread_v[(DK + d) / PART * STEP + l]; }
             }
         }
         for (var r = 0u; r < R; r++) {
+            var s = start;
+            for (var b = 0u; b < BLOCK; b++) { s[b] += offset[r]; }
+            for (var d = 0u; d < DK; d++) {
+                for (var b = 0u; b < BLOCK; b++) { s[b] = fma(qs[r][d], key[d][b], s[b]); }
+            }
+            let probability = powers_of_2(s);
+            var ds: array<f32, BLOCK>;
+            for (var b = 0u; b < BLOCK; b++) { ds[b] = -delta[r]; }
+            for (var d = 0u; d < DV; d++) {
+                for (var b = 0u; b < BLOCK; b++) { ds[b] = fma(dys[r][d], value[d][b], ds[b]); }
+            }
+            for (var b = 0u; b < BLOCK; b++) { ds[b] *= probability[b]; }
             for (var b = 0u; b < BLOCK; b++) {
-                var s = start[b] - lse[r];
-                for (var d = 0u; d < DK; d++) { s = fma(qs[r][d], key[d][b], s); }
-                var ds = -delta[r];
-                for (var d = 0u; d < DV; d++) { ds = fma(dys[r][d], value[d][b], ds); }
-                ds *= exp2(s);
-                for (var d = 0u; d < DK; d++) { acc[r][d] = fma(ds, key[d][b], acc[r][d]); }
+                for (var d = 0u; d < DK; d++) { acc[r][d] = fma(ds[b], key[d][b], acc[r][d]); }
             }
         }
     }

@@ -10,9 +10,9 @@ const FORWARD: &str = concat!(
     include_str!("../../../shaders/attention_place.wgsl"),
     include_str!("../../../shaders/attention.wgsl")
 );
-const PREPARE: &str = concat!(
+const RECORDS: &str = concat!(
     include_str!("../../../shaders/attention_place.wgsl"),
-    include_str!("../../../shaders/attention_prepare.wgsl")
+    include_str!("../../../shaders/attention_records.wgsl")
 );
 const DQ: &str = concat!(
     include_str!("../../../shaders/attention_place.wgsl"),
@@ -97,17 +97,53 @@ impl Sizes {
         }
     }
 
-    /// Dispatches a kernel whose invocations each hold a tile of one group's slots for one head.
+    /// Numbers in a record of attention_records.wgsl.
+    fn record(&self) -> usize {
+        (self.dk + self.dv + 2).next_multiple_of(8)
+    }
+
+    /// Keys and values, packed by row and head for the kernels: see attention_records.wgsl.
+    fn key_records(&self, k: &Tensor, v: &Tensor) -> Tensor {
+        let records = Tensor::like(k, &[self.batch, k.shape()[1], self.heads, self.record()]);
+        let count = k.rows() * self.heads;
+        let (inputs, outputs) = ([k.buffer(), v.buffer()], [records.buffer()]);
+        self.dispatch((RECORDS, "attention_keys"), count, EACH, &inputs, &outputs);
+        records
+    }
+
+    /// What the gradient needs of every query, by slot and head.
+    fn query_records(
+        &self,
+        q: &Tensor,
+        (y, lse): (&Tensor, &Tensor),
+        dy: &Tensor,
+        queries: &RowLists,
+    ) -> Tensor {
+        let shape = [self.batch, self.heads, self.slots, self.record()];
+        let records = Tensor::uninit(q.device(), &shape);
+        let inputs = [q, y, dy, lse].map(Tensor::buffer);
+        let inputs = [&inputs[..], &[queries.index.buffer()]].concat();
+        let count = self.batch * self.heads * self.slots;
+        let kernel = (RECORDS, "attention_queries");
+        self.dispatch(kernel, count, EACH, &inputs, &[records.buffer()]);
+        records
+    }
+
+    /// How many tiles of one group's slots for one head there are.
+    fn tiles(&self, tiled: &RowLists, tile: Tile) -> usize {
+        let tiles = tiled.per_group.div_ceil(tile.rows * tile.lanes);
+        self.batch * tiled.groups * self.heads * tiles
+    }
+
+    /// Dispatches a kernel of so many tiles.
     fn dispatch(
         &self,
         (source, entry): (&'static str, &'static str),
-        tiled: &RowLists,
+        count: usize,
         tile: Tile,
         inputs: &[&Buffer],
         outputs: &[&Buffer],
     ) {
-        let tiles = tiled.per_group.div_ceil(tile.rows * tile.lanes);
-        let count = self.batch * tiled.groups * self.heads * tiles;
         let constants = [
             ("WG", tile.workgroup),
             ("LANES", tile.lanes),
@@ -116,6 +152,7 @@ impl Sizes {
             ("H", self.heads),
             ("DK", self.dk),
             ("DV", self.dv),
+            ("VEC", 4),
         ]
         .map(|(name, value)| (name, value as u32));
         let kernel = Kernel {
@@ -141,7 +178,7 @@ struct Tile {
     block: usize, // of the other side, taken in one step
 }
 
-/// One invocation for each slot, as attention_prepare works.
+/// One invocation for each record.
 const EACH: Tile = Tile {
     workgroup: WG,
     lanes: 1,
@@ -151,9 +188,9 @@ const EACH: Tile = Tile {
 
 impl Tile {
     /// For groups of this many slots. On a software driver a step's loads, about as dear as three
-    /// rows of it, are shared by the rows of a tile; so many rows, but few of them beyond the
-    /// group's end. A GPU wants many invocations.
-    fn new(device: &Device, slots: usize) -> Tile {
+    /// rows of it, are shared by the rows of a tile: at most as many as `fit` an instruction cache of
+    /// 32 KiB, all loops unrolled, and few of them beyond the group's end. A GPU wants many invocations.
+    fn new(device: &Device, slots: usize, fit: usize) -> Tile {
         let lanes = device.lanes();
         if !device.is_software() {
             let (workgroup, rows, block) = (64, 1, 4);
@@ -165,12 +202,12 @@ impl Tile {
             };
         }
         let cost = |rows: &usize| slots.div_ceil(rows * lanes) * (rows + 3);
-        let rows = [8, 4, 2, 1].into_iter().min_by_key(cost).unwrap_or(1);
+        let rows = (1..=fit).rev().min_by_key(cost).unwrap_or(1);
         Tile {
             workgroup: 8.max(lanes),
             lanes,
             rows,
-            block: 8.max(lanes),
+            block: 8,
         }
     }
 }
@@ -196,12 +233,13 @@ pub fn attention(
     let AttentionLists { queries, keys } = lists;
     let y = Tensor::like(q, &[sizes.batch, sizes.slots, v.channels()]);
     let lse = Tensor::uninit(q.device(), &[sizes.batch, heads, sizes.slots]);
-    let inputs = [q, k, v].map(Tensor::buffer);
+    let records = sizes.key_records(k, v);
+    let inputs = [q.buffer(), records.buffer()];
     let inputs = [&inputs[..], &[queries.index.buffer(), keys.index.buffer()]].concat();
-    let tile = Tile::new(q.device(), queries.per_group);
+    let tile = Tile::new(q.device(), queries.per_group, 5);
     sizes.dispatch(
         (FORWARD, "attention"),
-        queries,
+        sizes.tiles(queries, tile),
         tile,
         &inputs,
         &[y.buffer(), lse.buffer()],
@@ -235,36 +273,24 @@ pub fn attention_backward(
         dy.shape(),
         lse.shape()
     );
-    let prepared: Tensor<u32> = Tensor::uninit(device, &[batch, heads, sizes.slots, 3]);
+    let query_records = sizes.query_records(q, (y, lse), dy, queries);
+    let key_records = sizes.key_records(k, v);
     let inputs = [
-        y.buffer(),
-        dy.buffer(),
-        lse.buffer(),
-        queries.index.buffer(),
+        query_records.buffer(),
+        key_records.buffer(),
+        keys.index.buffer(),
     ];
-    sizes.dispatch(
-        (PREPARE, "attention_prepare"),
-        queries,
-        EACH,
-        &inputs,
-        &[prepared.buffer()],
-    );
 
     let dq = Tensor::uninit(device, &[batch, sizes.slots, q.channels()]);
     let dk = Tensor::uninit(device, &[batch, keys.len(), k.channels()]);
     let dv = Tensor::uninit(device, &[batch, keys.len(), v.channels()]);
-    let inputs = [q, k, v, dy].map(Tensor::buffer);
-    let inputs = [&inputs[..], &[prepared.buffer(), keys.index.buffer()]].concat();
-    let tile = Tile::new(device, queries.per_group);
-    sizes.dispatch((DQ, "attention_dq"), queries, tile, &inputs, &[dq.buffer()]);
-    let tile = Tile::new(device, keys.per_group);
-    sizes.dispatch(
-        (DKV, "attention_dkv"),
-        keys,
-        tile,
-        &inputs,
-        &[dk.buffer(), dv.buffer()],
-    );
+    let tile = Tile::new(device, queries.per_group, 5);
+    let count = sizes.tiles(queries, tile);
+    sizes.dispatch((DQ, "attention_dq"), count, tile, &inputs, &[dq.buffer()]);
+    let tile = Tile::new(device, keys.per_group, 4);
+    let count = sizes.tiles(keys, tile);
+    let outputs = [dk.buffer(), dv.buffer()];
+    sizes.dispatch((DKV, "attention_dkv"), count, tile, &inputs, &outputs);
     [dq, dk, dv]
 }
 
