@@ -175,8 +175,8 @@ fn a_step_beyond_the_adapters_limit_is_refused_with_the_batch_that_fits() {
     let (_alone, device) = device();
     let root = Folder::new("limit");
     earlier_run(&root);
-    // Every token is a key of two sub-groups: twice 40 channels of 4 bytes.
-    let fits = device.max_tensor_bytes() / (256 * 256 * 2 * 40 * 4);
+    // Attention packs 24 numbers of 4 bytes for each of a token's 4 heads.
+    let fits = device.max_tensor_bytes() / (256 * 256 * 4 * 24 * 4);
     let advice = format!("--batch {fits} or less");
     let words = ["4096 crops of 256×256", &advice, "--patch", device.name()];
     let before = device.stats();

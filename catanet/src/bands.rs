@@ -1,7 +1,7 @@
 //! Maps that are too large to work on at once: in bands of rows, and tokens in runs.
 //!
 //! Without gradients nothing keeps the network's widest tensors (160 channels in the ×4 upsampler, 96
-//! in ConvFFN) but their next reader. So they exist for one band of rows at a time, with the rows
+//! in ConvFFN and attention) but their next reader. So they exist for one band of rows at a time, with the rows
 //! around it that its own follow from, and what is whole has 40 channels or 3. An output's arithmetic
 //! does not depend on its band: the result has the same bits.
 
@@ -10,7 +10,7 @@ use std::ops::Range;
 use autograd::{Var, in_parts, is_recording};
 use tensor::ops;
 
-use crate::model::{DIM, MLP_DIM, WINDOWS};
+use crate::model::{DIM, MLP_DIM, RECORD_DIM, WINDOWS};
 
 /// What the widest tensor of a band may take, if the adapter binds as much: enough work to fill a
 /// GPU, and so many rows that those around them hardly count.
@@ -91,12 +91,12 @@ pub fn row_bytes(x: &Var, channels: usize) -> impl Fn(Range<usize>) -> usize + u
 /// take them all at once, or gradients are recorded.
 pub fn in_runs(tokens: &Var, group: usize) -> Option<Vec<Range<usize>>> {
     let limit = tokens.device().max_tensor_bytes() as usize;
-    let (n, bytes) = (tokens.rows(), 4 * tokens.len());
-    if is_recording() || tokens.shape()[0] > 1 || bytes <= limit {
+    let n = tokens.rows();
+    if is_recording() || tokens.shape()[0] > 1 || 4 * RECORD_DIM * n <= limit {
         return None;
     }
     // The last run also takes what is too short to be mirrored at its end as all tokens are.
-    let most = (limit / (4 * DIM)).saturating_sub(RUN_STEP + 3 * group);
+    let most = (limit / (4 * RECORD_DIM)).saturating_sub(RUN_STEP + 3 * group);
     let run = (most / RUN_STEP).max(1) * RUN_STEP;
     let mut starts: Vec<usize> = (0..n).step_by(run).collect();
     if n - starts[starts.len() - 1] < 2 * group {
@@ -120,7 +120,7 @@ pub fn least(scale: usize, height: usize, width: usize) -> [[usize; 3]; 2] {
     let bytes = |&[a, b, c]: &[usize; 3]| a * b * c;
     let larger = |a, b| if bytes(&a) >= bytes(&b) { a } else { b };
     // Up to three windows meet in a row.
-    let windows = WINDOWS.map(|size| [3 * size, (width - 2).div_ceil(size - 2) * size, DIM]);
+    let windows = WINDOWS.map(|size| [3 * size, (width - 2).div_ceil(size - 2) * size, RECORD_DIM]);
     let band = [2 * TAIL_HALO + 1, width, widest];
     [
         larger([height, width, DIM], [height * scale, width * scale, 3]),

@@ -27,6 +27,8 @@ pub const QK_DIM: usize = 36;
 pub const MLP_DIM: usize = 96;
 /// Attention heads.
 pub const HEADS: usize = 4;
+/// Numbers that attention packs of every token for its kernels: more than any other tensor has of it.
+pub const RECORD_DIM: usize = HEADS * ops::attention_record(QK_DIM / HEADS, DIM / HEADS);
 /// LRSA window of each block.
 pub const WINDOWS: [usize; 8] = [16, 20, 24, 28, 16, 20, 24, 28];
 /// Token centres M of each block.
@@ -261,7 +263,7 @@ impl LRSA {
     fn forward(&self, x: &Var, geometry: &Geometry) -> Var {
         let map = [x.shape()[1], x.shape()[2]];
         let reach = |rows| window_rows(map[0], self.window, rows);
-        let bytes = |rows| 4 * DIM * window_slots(map, self.window, rows);
+        let bytes = |rows| 4 * RECORD_DIM * window_slots(map, self.window, rows);
         let y = in_bands(&[x], reach, bytes, |image, rows| {
             let image = &image[0];
             let windows = geometry.windows(image.device(), map, self.window, rows.clone());
@@ -457,7 +459,7 @@ impl CATANet {
         };
         let limit = x.device().max_tensor_bytes() as usize;
         let stored = |block: &Arc<Block>| block.tab.initted.load(Ordering::Relaxed);
-        if b > 1 && 4 * b * h * w * DIM > limit && self.blocks.iter().all(stored) {
+        if b > 1 && 4 * b * h * w * RECORD_DIM > limit && self.blocks.iter().all(stored) {
             // With stored centres no image knows of the others.
             return ops::concat(b, (0..b).map(|i| self.upscale(&ops::slice(x, i..i + 1))));
         }

@@ -18,7 +18,7 @@ use tensor::{Device, Tensor};
 
 use crate::data::{Batch, Loader, LoaderOptions, Source};
 use crate::error::{Error, Result};
-use crate::model::{CATANet, DIM, GROUPS, MIN_SIDE, MLP_DIM, Mode, WINDOWS};
+use crate::model::{CATANet, DIM, GROUPS, MIN_SIDE, MLP_DIM, Mode, RECORD_DIM, WINDOWS};
 
 /// Everything that a run follows from.
 #[derive(Debug, Clone)]
@@ -287,7 +287,7 @@ fn largest_tensor(scale: usize, patch: usize) -> [usize; 2] {
     // Windows overlap: a token has a slot in each of its own.
     let windows = WINDOWS.map(|side| {
         let per_axis = 1 + (patch - side).div_ceil(side - 2);
-        [(per_axis * side).pow(2), DIM]
+        [(per_axis * side).pow(2), RECORD_DIM]
     });
     let all = windows.into_iter().chain([[pixels, MLP_DIM]]);
     let larger = |a: [usize; 2], b: [usize; 2]| if a[0] * a[1] >= b[0] * b[1] { a } else { b };
@@ -307,8 +307,8 @@ pub fn check_size(device: &Device, scale: usize, batch: usize, patch: usize) -> 
         });
     }
     let crop = largest_tensor(scale, patch);
-    let keys = |group: usize| 2 * (patch * patch).next_multiple_of(group); // of two sub-groups each
-    let tokens = [GROUPS.map(keys).into_iter().max().unwrap_or(0), DIM];
+    let slots = GROUPS.map(|group| (patch * patch).next_multiple_of(group));
+    let tokens = [slots.into_iter().max().unwrap_or(0), RECORD_DIM];
     let limit = device.max_tensor_bytes();
     let bytes = |count: usize, [rows, channels]: [usize; 2]| (count * rows * channels) as u64 * 4;
     let smaller = || "choose a smaller --patch".to_owned();

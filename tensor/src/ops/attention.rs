@@ -42,6 +42,12 @@ impl AttentionLists {
     }
 }
 
+/// Numbers in a record of attention_records.wgsl: one for every key row and head, and in the gradient
+/// for every slot of a query and head, for heads of `dk` channels of queries and keys, `dv` of values.
+pub const fn attention_record(dk: usize, dv: usize) -> usize {
+    (dk + dv + 2).next_multiple_of(8)
+}
+
 /// The sizes of one attention, checked.
 struct Sizes {
     batch: usize,
@@ -97,9 +103,8 @@ impl Sizes {
         }
     }
 
-    /// Numbers in a record of attention_records.wgsl.
     fn record(&self) -> usize {
-        (self.dk + self.dv + 2).next_multiple_of(8)
+        attention_record(self.dk, self.dv)
     }
 
     /// Keys and values, packed by row and head for the kernels: see attention_records.wgsl.
