@@ -3,7 +3,8 @@
 
 // erf(x) = x·P(x²)/Q(x²), the minimax fit for |x| < 4 (beyond, erf is ±1 in f32): error below 3e-7.
 fn erf(v: V) -> V {
-    let x = clamp(v, V(-4.0), V(4.0));
+    // clamp, which Mesa's software driver compiles to fourteen instructions at 512 bits.
+    let x = select(select(v, V(4.0), v > V(4.0)), V(-4.0), v < V(-4.0));
     let s = x * x;
     var num = V(-2.72614225801306e-10);
     num = num * s + 2.77068142495902e-08;
