@@ -72,7 +72,7 @@ impl Kernels {
                 ops::linear(&x, &w, Some(&b), Activation::None, None)
             });
             self.time(&format!("linear_input_grad_{shape}"), work, &sizes, || {
-                ops::linear_input_grad(&dy, &w)
+                ops::linear_input_grad(&dy, &w, None)
             });
             self.time(&format!("linear_weight_grad_{shape}"), work, &sizes, || {
                 ops::linear_weight_grad(&x, &dy)
@@ -102,7 +102,7 @@ impl Kernels {
                 ops::conv3x3(&x, &w, Some(&b), None)
             });
             self.time(&format!("conv3x3_input_grad_{shape}"), work, &sizes, || {
-                ops::conv3x3_input_grad(&dy, &w)
+                ops::conv3x3_input_grad(&dy, &w, None)
             });
             self.time(
                 &format!("conv3x3_weight_grad_{shape}"),
@@ -132,7 +132,7 @@ impl Kernels {
             ops::depthwise5x5_gelu_add(&x, &w, &b)
         });
         self.time("depthwise5x5_input_grad", work, &sizes, || {
-            ops::depthwise5x5_input_grad(&dy, &w)
+            ops::depthwise5x5_input_grad(&dy, &w, None)
         });
         self.time("depthwise5x5_weight_grad", work, &sizes, || {
             ops::depthwise5x5_weight_grad(&x, &dy)
@@ -181,7 +181,7 @@ impl Kernels {
             ops::layer_norm(&x, &w, &b, 1e-5)
         });
         self.time("layer_norm_backward", 0, &[3 * N * C, 2 * N], || {
-            ops::layer_norm_backward(&x, &w, &stats, &dy)
+            ops::layer_norm_backward(&x, &w, &stats, &dy, None)
         });
         self.time("unit", 0, &[2 * N * C], || ops::unit(&x));
         self.time("unit_backward", 0, &[3 * N * C], || {

@@ -1,10 +1,11 @@
 // Depthwise 5×5 convolution, stride 1, zero padding 2:
 //   y[b, v, u, c] = bias[c] + Σ_{ky, kx} x[b, v+ky−2, u+kx−2, c] · w[ky, kx, c].
 //
-// Bindings: x [B, H, W, C], w [5, 5, C], bias [C] (not read unless BIAS), output y [B, H, W, C],
-// where C counts V's: single channels, or fours of them (constant VEC). x and y may be f16.
+// Bindings: x [B, H, W, C], w [5, 5, C], bias [C] and residual as y (not read unless BIAS, RESIDUAL),
+// outputs y [B, H, W, C] and, only if KEEP, what the GELU is of, where C counts V's: single
+// channels, or fours of them (constant VEC). x and y may be f16.
 // Grid: one invocation per V and strip of ROWS × COLS pixels, channels innermost, folded into
-// two dimensions. Constants: WG, ROWS, COLS, and BIAS, MIRROR, GELU_ADD (0 or 1).
+// two dimensions. Constants: WG, ROWS, COLS, and BIAS, MIRROR, GELU_ADD, RESIDUAL, KEEP (0 or 1).
 //
 // An invocation walks down its strip with the sums of the five output rows that an input row
 // reaches in registers: every input is loaded once per strip, for 25 multiply-adds. With MIRROR, the
@@ -17,7 +18,9 @@ var<immediate> p: Params;
 @group(0) @binding(0) var<storage, read> x: array<V0>;
 @group(0) @binding(1) var<storage, read> weight: array<V>;
 @group(0) @binding(2) var<storage, read> bias: array<V>;
-@group(0) @binding(3) var<storage, read_write> y: array<V3>;
+@group(0) @binding(3) var<storage, read> residual: array<V>;
+@group(0) @binding(4) var<storage, read_write> y: array<V4>;
+@group(0) @binding(5) var<storage, read_write> kept: array<V>;
 
 @compute @workgroup_size(WG)
 fn depthwise5x5(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
@@ -72,8 +75,10 @@ fn depthwise5x5(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) group
                 if u0 + q < p.w {
                     let at = (image + (n - 4u) * p.w + u0 + q) * p.c + c;
                     var value = acc[0][q];
+                    if KEEP == 1u { kept[at] = value; }
                     if GELU_ADD == 1u { value = before[0][q] + gelu_of(value); }
-                    y[at] = V3(value);
+                    if RESIDUAL == 1u { value += residual[at]; }
+                    y[at] = V4(value);
                 }
             }
         }

@@ -1,10 +1,10 @@
 // y = act(x·wᵀ + bias) + residual: the matrix product of every linear layer (and, with w
 // transposed before, its input gradient). K and N are multiples of 4; linear_any.wgsl takes others.
 //
-// Bindings: x [M, K], w [N, K], bias [N], residual [M, N] (read only if BIAS, RESIDUAL), output
-// y [M, N]; in fours. x, residual and y may be f16.
+// Bindings: x [M, K], w [N, K], bias [N], residual [M, N] (read only if BIAS, RESIDUAL), outputs
+// y [M, N] and, only if KEEP, h [M, N], what the GELU is of; in fours. x, residual and y may be f16.
 // Constants: K4 = K / 4, N4 = N / 4; R rows × C columns per invocation, C divides N; LANES, WG;
-// BIAS, GELU, RESIDUAL.
+// BIAS, GELU, RESIDUAL, KEEP.
 // Grid: x and z number the row tiles, y the column tiles: LANES invocations make R·LANES rows × C.
 //
 // A step takes 8 of K. Its part of the rows stays in registers while the columns pass by, STEP of
@@ -25,6 +25,7 @@ const STEPS = (C + STEP - 1u) / STEP;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read> residual: array<vec4<T3>>;
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<T4>>;
+@group(0) @binding(5) var<storage, read_write> kept: array<vec4f>;
 
 @compute @workgroup_size(WG)
 fn linear(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
@@ -80,6 +81,19 @@ fn linear(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec
         }
     }
 
+    if KEEP == 1u {
+        for (var c = 0u; c < STEPS; c++) {
+            for (var s = 0u; s < STEP; s += 4u) {
+                for (var r = 0u; r < R; r++) {
+                    if c * STEP + s < C {
+                        var four: vec4f;
+                        for (var e = 0u; e < 4u; e++) { four[e] = acc[r][c][s + e]; }
+                        kept[m[r] * N4 + (column + c * STEP + s) / 4u] = four;
+                    }
+                }
+            }
+        }
+    }
     if GELU == 1u {
         for (var c = 0u; c < STEPS; c++) {
             for (var s = 0u; s < STEP; s++) {

@@ -7,7 +7,7 @@ use crate::tape::{Var, is_recording};
 /// `y = a + b`:  da = dy, db = dy.
 #[track_caller]
 pub fn add(a: &Var, b: &Var) -> Var {
-    Var::from_op(ops::add(a, b), [a, b], |dy| {
+    Var::from_op(ops::add(a, b), [a, b], |dy, _| {
         [Some(dy.clone()), Some(dy.clone())]
     })
 }
@@ -15,7 +15,7 @@ pub fn add(a: &Var, b: &Var) -> Var {
 /// `y = a − b`:  da = dy, db = −dy.
 #[track_caller]
 pub fn sub(a: &Var, b: &Var) -> Var {
-    Var::from_op(ops::sub(a, b), [a, b], |dy| {
+    Var::from_op(ops::sub(a, b), [a, b], |dy, _| {
         [Some(dy.clone()), Some(ops::scale(dy, -1.0))]
     })
 }
@@ -24,20 +24,22 @@ pub fn sub(a: &Var, b: &Var) -> Var {
 #[track_caller]
 pub fn mul(a: &Var, b: &Var) -> Var {
     let (ta, tb) = (a.value().clone(), b.value().clone());
-    Var::from_op(ops::mul(a, b), [a, b], move |dy| {
+    Var::from_op(ops::mul(a, b), [a, b], move |dy, _| {
         [Some(ops::mul(dy, &tb)), Some(ops::mul(dy, &ta))]
     })
 }
 
 /// `y = s·a`, s a number:  da = s·dy.
 pub fn scale(a: &Var, s: f32) -> Var {
-    Var::from_op(ops::scale(a, s), [a], move |dy| [Some(ops::scale(dy, s))])
+    Var::from_op(ops::scale(a, s), [a], move |dy, _| {
+        [Some(ops::scale(dy, s))]
+    })
 }
 
 /// `y = Σ a`:  da = dy everywhere.
 pub fn sum(a: &Var) -> Var {
     let shape = a.shape().to_vec();
-    Var::from_op(ops::sum(a), [a], move |dy| {
+    Var::from_op(ops::sum(a), [a], move |dy, _| {
         let rows = shape.iter().product();
         [Some(ops::broadcast_rows(dy, rows).reshape(&shape))]
     })
@@ -47,7 +49,7 @@ pub fn sum(a: &Var) -> Var {
 #[track_caller]
 pub fn reshape(a: &Var, shape: &[usize]) -> Var {
     let old = a.shape().to_vec();
-    Var::from_op(a.value().reshape(shape), [a], move |dy| {
+    Var::from_op(a.value().reshape(shape), [a], move |dy, _| {
         [Some(dy.reshape(&old))]
     })
 }
@@ -55,7 +57,7 @@ pub fn reshape(a: &Var, shape: &[usize]) -> Var {
 /// `y = x·Φ(x)`:  dx = dy·(Φ(x) + x·φ(x)).
 pub fn gelu(x: &Var) -> Var {
     let saved = x.value().clone();
-    Var::from_op(ops::gelu(x), [x], move |dy| {
+    Var::from_op(ops::gelu(x), [x], move |dy, _| {
         [Some(ops::gelu_backward(&saved, dy))]
     })
 }
@@ -63,7 +65,7 @@ pub fn gelu(x: &Var) -> Var {
 /// `y = x` where positive, else `slope·x`:  dx = dy, or slope·dy.
 pub fn leaky_relu(x: &Var, slope: f32) -> Var {
     let saved = x.value().clone();
-    Var::from_op(ops::leaky_relu(x, slope), [x], move |dy| {
+    Var::from_op(ops::leaky_relu(x, slope), [x], move |dy, _| {
         [Some(ops::leaky_relu_backward(&saved, dy, slope))]
     })
 }
@@ -78,10 +80,10 @@ pub fn linear(x: &Var, w: &Var, bias: Option<&Var>, residual: Option<&Var>) -> V
     let (has_bias, has_residual) = (bias.is_some(), residual.is_some());
     let (tb, tr) = (bias.map(Var::value), residual.map(Var::value));
     let y = ops::linear(x, w, tb, Activation::None, tr);
-    Var::from_op(y, [x, w, b, r], move |dy| {
+    Var::from_op(y, [x, w, b, r], move |dy, sums| {
         let (dw, db) = ops::linear_weight_grad(&tx, dy);
         [
-            Some(ops::linear_input_grad(dy, &tw)),
+            Some(ops::linear_input_grad(dy, &tw, sums.take(0).as_ref())),
             Some(dw),
             has_bias.then_some(db),
             has_residual.then(|| dy.clone()),
@@ -89,14 +91,21 @@ pub fn linear(x: &Var, w: &Var, bias: Option<&Var>, residual: Option<&Var>) -> V
     })
 }
 
-/// `y = gelu(x·wᵀ + bias)`. One kernel where nothing is recorded; otherwise the two rules in turn,
-/// as gelu's derivative needs the product.
+/// `y = gelu(h)`, `h = x·wᵀ + bias`:  dh = dy·gelu'(h), and on as [`linear`]. Where a gradient may be
+/// wanted, h is kept for it.
 #[track_caller]
 pub fn linear_gelu(x: &Var, w: &Var, bias: &Var) -> Var {
-    if is_recording() {
-        return gelu(&linear(x, w, Some(bias), None));
+    if !is_recording() {
+        return Var::constant(ops::linear(x, w, Some(bias), Activation::Gelu, None));
     }
-    Var::constant(ops::linear(x, w, Some(bias), Activation::Gelu, None))
+    let (y, h) = ops::linear_gelu(x, w, bias);
+    let (tx, tw) = (x.value().clone(), w.value().clone());
+    Var::from_op(y, [x, w, bias], move |dy, sums| {
+        let dh = ops::gelu_backward(&h, dy);
+        let (dw, db) = ops::linear_weight_grad(&tx, &dh);
+        let dx = ops::linear_input_grad(&dh, &tw, sums.take(0).as_ref());
+        [Some(dx), Some(dw), Some(db)]
+    })
 }
 
 /// `y = n·w + b`, n the row made mean 0, variance 1:  with g = dy·w,
@@ -106,8 +115,8 @@ pub fn linear_gelu(x: &Var, w: &Var, bias: &Var) -> Var {
 pub fn layer_norm(x: &Var, w: &Var, b: &Var, eps: f32) -> Var {
     let (y, stats) = ops::layer_norm(x, w, b, eps);
     let (tx, tw) = (x.value().clone(), w.value().clone());
-    Var::from_op(y, [x, w, b], move |dy| {
-        let (dx, dw, db) = ops::layer_norm_backward(&tx, &tw, &stats, dy);
+    Var::from_op(y, [x, w, b], move |dy, sums| {
+        let (dx, dw, db) = ops::layer_norm_backward(&tx, &tw, &stats, dy, sums.take(0).as_ref());
         [Some(dx), Some(dw), Some(db)]
     })
 }
@@ -124,10 +133,10 @@ pub fn conv3x3(x: &Var, w: &Var, bias: &Var, residual: Option<&Var>) -> Var {
     Var::from_op(
         ops::conv3x3(x, w, Some(bias.value()), residual.map(Var::value)),
         [x, w, bias, residual.unwrap_or(&none)],
-        move |dy| {
+        move |dy, sums| {
             let (dw, db) = ops::conv3x3_weight_grad(&tx, dy);
             [
-                want_dx.then(|| ops::conv3x3_input_grad(dy, &tw)),
+                want_dx.then(|| ops::conv3x3_input_grad(dy, &tw, sums.take(0).as_ref())),
                 Some(dw),
                 Some(db),
                 has_residual.then(|| dy.clone()),
@@ -155,32 +164,36 @@ pub fn depthwise5x5(x: &Var, w: &Var, bias: &Var) -> Var {
     Var::from_op(
         ops::depthwise5x5(x, w, Some(bias.value())),
         [x, w, bias],
-        move |dy| {
+        move |dy, sums| {
             let (dw, db) = ops::depthwise5x5_weight_grad(&tx, dy);
-            [
-                Some(ops::depthwise5x5_input_grad(dy, &tw)),
-                Some(dw),
-                Some(db),
-            ]
+            let dx = ops::depthwise5x5_input_grad(dy, &tw, sums.take(0).as_ref());
+            [Some(dx), Some(dw), Some(db)]
         },
     )
 }
 
-/// `y = x + gelu(depthwise5x5(x))`. One kernel where nothing is recorded; otherwise the three rules
-/// in turn, as gelu's derivative needs the convolution.
+/// `y = x + gelu(h)`, `h = depthwise5x5(x)`:  dh = dy·gelu'(h), and on as [`depthwise5x5`] with dx
+/// that much and dy. Where a gradient may be wanted, h is kept for it.
 #[track_caller]
 pub fn depthwise5x5_gelu_add(x: &Var, w: &Var, bias: &Var) -> Var {
-    if is_recording() {
-        return add(x, &gelu(&depthwise5x5(x, w, bias)));
+    if !is_recording() {
+        return Var::constant(ops::depthwise5x5_gelu_add(x, w, bias));
     }
-    Var::constant(ops::depthwise5x5_gelu_add(x, w, bias))
+    let (y, h) = ops::depthwise5x5_gelu_add_keeping(x, w, bias);
+    let (tx, tw) = (x.value().clone(), w.value().clone());
+    Var::from_op(y, [x, w, bias], move |dy, _| {
+        let dh = ops::gelu_backward(&h, dy);
+        let (dw, db) = ops::depthwise5x5_weight_grad(&tx, &dh);
+        let dx = ops::depthwise5x5_input_grad(&dh, &tw, Some(dy));
+        [Some(dx), Some(dw), Some(db)]
+    })
 }
 
 /// Channels into r×r pixels; the derivative moves them back.
 /// `x [B, H, W, C·r²]` → [B, H·r, W·r, C].
 #[track_caller]
 pub fn pixel_shuffle(x: &Var, r: usize) -> Var {
-    Var::from_op(ops::pixel_shuffle(x, r), [x], move |dy| {
+    Var::from_op(ops::pixel_shuffle(x, r), [x], move |dy, _| {
         [Some(ops::pixel_unshuffle(dy, r))]
     })
 }
@@ -189,7 +202,7 @@ pub fn pixel_shuffle(x: &Var, r: usize) -> Var {
 /// `x [B, H, W, C]` → [B, H·s, W·s, C].
 #[track_caller]
 pub fn bilinear(x: &Var, s: usize) -> Var {
-    Var::from_op(ops::bilinear(x, s), [x], move |dy| {
+    Var::from_op(ops::bilinear(x, s), [x], move |dy, _| {
         [Some(ops::bilinear_backward(dy, s))]
     })
 }
@@ -199,7 +212,7 @@ pub fn bilinear(x: &Var, s: usize) -> Var {
 pub fn l1_loss(a: &Var, b: &Var) -> Var {
     let (ta, tb) = (a.value().clone(), b.value().clone());
     let want_db = b.needs_grad(); // a target seldom does
-    Var::from_op(ops::l1_loss(a, b), [a, b], move |dy| {
+    Var::from_op(ops::l1_loss(a, b), [a, b], move |dy, _| {
         let da = ops::l1_loss_backward(&ta, &tb, dy);
         let db = want_db.then(|| ops::scale(&da, -1.0));
         [Some(da), db]

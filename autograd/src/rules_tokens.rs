@@ -16,7 +16,7 @@ pub fn attention(q: &Var, k: &Var, v: &Var, lists: &Arc<AttentionLists>, heads: 
     let (y, lse) = ops::attention(q, k, v, lists, heads);
     let [tq, tk, tv] = [q, k, v].map(|t| t.value().clone());
     let (saved, lists) = (y.clone(), lists.clone());
-    Var::from_op(y, [q, k, v], move |dy| {
+    Var::from_op(y, [q, k, v], move |dy, _| {
         ops::attention_grad([&tq, &tk, &tv], (&saved, &lse), dy, &lists, heads).map(Some)
     })
 }
@@ -26,7 +26,7 @@ pub fn attention(q: &Var, k: &Var, v: &Var, lists: &Arc<AttentionLists>, heads: 
 #[track_caller]
 pub fn gather(x: &Var, lists: &RowLists) -> Var {
     let saved = lists.clone();
-    Var::from_op(ops::gather(x, lists), [x], move |dy| {
+    Var::from_op(ops::gather(x, lists), [x], move |dy, _| {
         [Some(ops::segment_sum(dy, &saved))]
     })
 }
@@ -36,7 +36,7 @@ pub fn gather(x: &Var, lists: &RowLists) -> Var {
 #[track_caller]
 pub fn segment_sum(y: &Var, lists: &RowLists) -> Var {
     let saved = lists.clone();
-    Var::from_op(ops::segment_sum(y, lists), [y], move |dy| {
+    Var::from_op(ops::segment_sum(y, lists), [y], move |dy, _| {
         [Some(ops::gather(dy, &saved))]
     })
 }
@@ -45,7 +45,7 @@ pub fn segment_sum(y: &Var, lists: &RowLists) -> Var {
 #[track_caller]
 pub fn sort_tokens(x: &Var, sorted: &SortedTokens) -> Var {
     let inverse = sorted.inverse.clone();
-    Var::from_op(ops::permute_rows(x, &sorted.order), [x], move |dy| {
+    Var::from_op(ops::permute_rows(x, &sorted.order), [x], move |dy, _| {
         [Some(ops::permute_rows(dy, &inverse))]
     })
 }
@@ -54,7 +54,7 @@ pub fn sort_tokens(x: &Var, sorted: &SortedTokens) -> Var {
 #[track_caller]
 pub fn unsort_tokens(x: &Var, sorted: &SortedTokens) -> Var {
     let order = sorted.order.clone();
-    Var::from_op(ops::permute_rows(x, &sorted.inverse), [x], move |dy| {
+    Var::from_op(ops::permute_rows(x, &sorted.inverse), [x], move |dy, _| {
         [Some(ops::permute_rows(dy, &order))]
     })
 }
@@ -63,7 +63,7 @@ pub fn unsort_tokens(x: &Var, sorted: &SortedTokens) -> Var {
 #[track_caller]
 pub fn scale_rows(x: &Var, factor: &Tensor) -> Var {
     let saved = factor.clone();
-    Var::from_op(ops::scale_rows(x, factor), [x], move |dy| {
+    Var::from_op(ops::scale_rows(x, factor), [x], move |dy, _| {
         [Some(ops::scale_rows(dy, &saved))]
     })
 }
@@ -71,7 +71,7 @@ pub fn scale_rows(x: &Var, factor: &Tensor) -> Var {
 /// `y = x/‖x‖` for every row:  dx = (dy − y·⟨y, dy⟩)/‖x‖.
 pub fn unit(x: &Var) -> Var {
     let saved = x.value().clone();
-    Var::from_op(ops::unit(x), [x], move |dy| {
+    Var::from_op(ops::unit(x), [x], move |dy, _| {
         [Some(ops::unit_backward(&saved, dy))]
     })
 }
@@ -83,7 +83,7 @@ pub fn unit(x: &Var) -> Var {
 pub fn refine_centres(x: &Var, centres: &Tensor) -> Var {
     let (refined, sums, owner) = ops::refine_centres(x, centres);
     let batched = x.shape().to_vec();
-    Var::from_op(refined, [x], move |dy| {
+    Var::from_op(refined, [x], move |dy, _| {
         // A centre without tokens gets a gradient too, but no token takes it.
         let dsums = ops::unit_backward(&sums, dy);
         [Some(ops::take_rows(&dsums, &owner).reshape(&batched))]

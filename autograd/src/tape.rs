@@ -20,7 +20,24 @@ pub struct Var {
 }
 
 /// From the gradient of an op's output to those of its inputs (None: not wanted).
-type Rule = Box<dyn FnOnce(&Tensor) -> Vec<Option<Tensor>> + Send>;
+type Rule = Box<dyn FnOnce(&Tensor, &mut Sums) -> Vec<Option<Tensor>> + Send>;
+/// Nodes that the walk back has yet to come to, by number, and the gradients they have so far.
+type Waiting = BTreeMap<u64, (Arc<Node>, Tensor)>;
+/// What the inputs of an op have been given by their other users so far.
+pub(crate) struct Sums<'a> {
+    waiting: &'a mut Waiting,
+    inputs: &'a [Option<Arc<Node>>],
+}
+
+impl Sums<'_> {
+    /// Hands out the sum of this input's gradients, if there is one, to a rule whose kernel adds to it
+    /// what it gives for the input: no tensor of its own is written then, and none read for the sum.
+    pub fn take(&mut self, input: usize) -> Option<Tensor> {
+        let node = self.inputs[input].as_ref()?;
+        self.waiting.remove(&node.id).map(|(_, sum)| sum)
+    }
+}
+
 /// A part of the forward pass.
 type Run = Box<dyn FnOnce(&[Var]) -> Var + Send>;
 
@@ -158,7 +175,7 @@ pub fn in_parts(inputs: &[&Var], parts: &[Range<usize>], f: impl Fn(&[Var]) -> V
         return Var::constant(value);
     }
     let count = inputs.len();
-    let rule: Rule = Box::new(move |dy| {
+    let rule: Rule = Box::new(move |dy, _| {
         let mut gradients: Vec<Vec<Option<Tensor>>> = vec![];
         for (range, leaves, node) in tapes {
             if let Some(node) = node {
@@ -199,17 +216,18 @@ impl Var {
     }
 
     /// The result of an op on `inputs`. `rule` maps the output's gradient to the inputs', None
-    /// where there is none; it is dropped unused where no input wants a gradient.
+    /// where there is none, with what it has taken of the [`Sums`]; it is dropped unused where no
+    /// input wants a gradient.
     pub(crate) fn from_op<const N: usize>(
         value: Tensor,
         inputs: [&Var; N],
-        rule: impl FnOnce(&Tensor) -> [Option<Tensor>; N] + Send + 'static,
+        rule: impl FnOnce(&Tensor, &mut Sums) -> [Option<Tensor>; N] + Send + 'static,
     ) -> Var {
         if !is_recording() || inputs.iter().all(|v| v.node.is_none()) {
             return Var::constant(value);
         }
         let inputs = inputs.iter().map(|v| v.node.clone()).collect();
-        let rule: Rule = Box::new(|dy| rule(dy).into());
+        let rule: Rule = Box::new(|dy, sums| rule(dy, sums).into());
         Var {
             value,
             node: Some(Node::new(State::Op { inputs, rule })),
@@ -270,15 +288,8 @@ impl Var {
 
 /// Takes the gradient of a node's value to every leaf that it was computed from.
 fn walk_back(from: &Arc<Node>, dy: Tensor) {
-    let mut waiting = BTreeMap::from([(from.id, (from.clone(), dy))]);
+    let mut waiting = Waiting::from([(from.id, (from.clone(), dy))]);
     while let Some((_, (node, dy))) = waiting.pop_last() {
-        let mut give = |node: Arc<Node>, gradient: Tensor| {
-            let sum = match waiting.remove(&node.id) {
-                Some((_, sum)) => ops::add(&sum, &gradient),
-                None => gradient,
-            };
-            waiting.insert(node.id, (node, sum));
-        };
         let mut state = node.state();
         if let State::Leaf { grad } = &mut *state {
             *grad = Some(match grad.take() {
@@ -289,9 +300,14 @@ fn walk_back(from: &Arc<Node>, dy: Tensor) {
         }
         match std::mem::replace(&mut *state, State::Spent) {
             State::Op { inputs, rule } => {
-                for (input, gradient) in inputs.into_iter().zip(rule(&dy)) {
+                let sums = &mut Sums {
+                    waiting: &mut waiting,
+                    inputs: &inputs,
+                };
+                let gradients = rule(&dy, sums);
+                for (input, gradient) in inputs.into_iter().zip(gradients) {
                     if let (Some(input), Some(gradient)) = (input, gradient) {
-                        give(input, gradient);
+                        give(&mut waiting, input, gradient);
                     }
                 }
             }
@@ -299,12 +315,20 @@ fn walk_back(from: &Arc<Node>, dy: Tensor) {
                 // What it notes now is numbered above all that is waiting: it is next, and
                 // gradients add up in the order in which they would have.
                 if let Some(node) = with_recording(true, || run(&inputs)).node {
-                    give(node, dy);
+                    give(&mut waiting, node, dy);
                 }
             }
             _ => panic!("backward: this tape has been used; run the forward pass again"),
         }
     }
+}
+
+fn give(waiting: &mut Waiting, node: Arc<Node>, gradient: Tensor) {
+    let sum = match waiting.remove(&node.id) {
+        Some((_, sum)) => ops::add(&sum, &gradient),
+        None => gradient,
+    };
+    waiting.insert(node.id, (node, sum));
 }
 
 /// A `Var` can be read as its tensor: for shapes and read-backs. Beware that `tensor::ops` take it so

@@ -83,6 +83,22 @@ fn linear_with_and_without_bias_and_residual() {
 }
 
 #[test]
+fn an_op_adds_its_gradient_to_what_later_users_of_its_input_gave() {
+    let inputs = [random(1, &[5, 8]), random(2, &[8, 8]), random(3, &[8])];
+    let also = |y: Var, x: &Var| add(&y, &mul(x, x)); // walked back before y is
+    check("linear", &inputs, |v| {
+        also(linear(&v[0], &v[1], Some(&v[2]), None), &v[0])
+    });
+    check("linear_gelu", &inputs, |v| {
+        also(linear_gelu(&v[0], &v[1], &v[2]), &v[0])
+    });
+    let [x, _, b] = inputs;
+    check("layer_norm", &[x, random(4, &[8]), b], |v| {
+        also(layer_norm(&v[0], &v[1], &v[2], 1e-5), &v[0])
+    });
+}
+
+#[test]
 fn linear_onto_its_own_input_and_with_its_weights_used_twice() {
     let inputs = [random(1, &[5, 7]), random(2, &[7, 7]), random(3, &[7])];
     check("residual", &inputs, |v| {

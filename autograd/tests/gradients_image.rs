@@ -3,7 +3,8 @@
 mod common;
 
 use autograd::{
-    Var, bilinear, conv3x3, conv3x3_leaky_relu_shuffle, depthwise5x5, no_grad, pixel_shuffle,
+    Var, add, bilinear, conv3x3, conv3x3_leaky_relu_shuffle, depthwise5x5, depthwise5x5_gelu_add,
+    mul, no_grad, pixel_shuffle,
 };
 use common::{assert_close, check, host, random};
 
@@ -38,6 +39,23 @@ fn conv3x3_with_a_residual() {
     ];
     check("residual", &inputs, |v| {
         conv3x3(&v[0], &v[1], &v[2], Some(&v[3]))
+    });
+}
+
+#[test]
+fn an_op_adds_its_gradient_to_what_later_users_of_its_input_gave() {
+    let (x, b) = (random(1, &[2, 3, 5, 4]), random(3, &[4]));
+    let also = |y: Var, x: &Var| add(&y, &mul(x, x)); // walked back before y is
+    let inputs = [x.clone(), random(2, &[3, 3, 4, 4]), b.clone()];
+    check("conv3x3", &inputs, |v| {
+        also(conv3x3(&v[0], &v[1], &v[2], None), &v[0])
+    });
+    let inputs = [x, random(2, &[5, 5, 4]), b];
+    check("depthwise5x5", &inputs, |v| {
+        also(depthwise5x5(&v[0], &v[1], &v[2]), &v[0])
+    });
+    check("depthwise5x5_gelu_add", &inputs, |v| {
+        also(depthwise5x5_gelu_add(&v[0], &v[1], &v[2]), &v[0])
     });
 }
 

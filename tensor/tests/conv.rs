@@ -60,12 +60,15 @@ fn check([b, h, w, ci, co]: [usize; 5], with_bias: bool) {
     let tolerance = 1e-6 * (9.0 * ci.max(co) as f64).sqrt().max(3.0);
     let (y, dx) = (
         ops::conv3x3(&x, &k, bias, None),
-        ops::conv3x3_input_grad(&dy, &k),
+        ops::conv3x3_input_grad(&dy, &k, None),
     );
     let (dw, db) = ops::conv3x3_weight_grad(&x, &dy);
     let name = |what| format!("{what}, {b}×{h}×{w}, {ci}→{co}");
     assert_close(&name("y"), &y, &expected.y, tolerance);
     assert_close(&name("dx"), &dx, &expected.dx, tolerance);
+    let onto = ops::conv3x3_input_grad(&dy, &k, Some(&x));
+    let sum = ops::add(&dx, &x);
+    assert_close(&name("dx onto another"), &onto, &host(&sum), tolerance);
     assert_close(&name("dw"), &dw, &expected.dw, tolerance);
     assert_close(&name("db"), &db, &expected.db, tolerance);
 }

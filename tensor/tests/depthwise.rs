@@ -37,8 +37,15 @@ fn check([b, h, w, c]: [usize; 4], with_bias: bool) {
     );
     assert_close(
         &format!("dx, {name}"),
-        &ops::depthwise5x5_input_grad(&dy, &k),
+        &ops::depthwise5x5_input_grad(&dy, &k, None),
         &dx,
+        1e-5,
+    );
+    let onto: Vec<f64> = dx.iter().zip(&hx).map(|(dx, x)| dx + x).collect();
+    assert_close(
+        &format!("dx onto another, {name}"),
+        &ops::depthwise5x5_input_grad(&dy, &k, Some(&x)),
+        &onto,
         1e-5,
     );
     let (got_dw, got_db) = ops::depthwise5x5_weight_grad(&x, &dy);
@@ -74,8 +81,12 @@ fn the_fused_form_is_the_input_plus_the_gelu_of_the_convolution() {
             random(2, &[5, 5, c]),
             random(3, &[c]),
         );
-        let apart = ops::add(&x, &ops::gelu(&ops::depthwise5x5(&x, &k, Some(&bias))));
+        let convolution = ops::depthwise5x5(&x, &k, Some(&bias));
+        let apart = ops::add(&x, &ops::gelu(&convolution));
         let fused = ops::depthwise5x5_gelu_add(&x, &k, &bias);
         assert_close("fused", &fused, &host(&apart), 1e-6);
+        let (y, h) = ops::depthwise5x5_gelu_add_keeping(&x, &k, &bias);
+        assert_close("y beside what is kept", &y, &host(&fused), 0.0);
+        assert_close("kept", &h, &host(&convolution), 0.0);
     }
 }

@@ -59,8 +59,11 @@ fn check(x: &Tensor, tolerance: f64) {
     }
     let (got, kept) = ops::layer_norm(x, &w, &b, EPS);
     assert_close(&name("y"), &got, &y, tolerance);
-    let (got_dx, got_dw, got_db) = ops::layer_norm_backward(x, &w, &kept, &dy);
+    let (got_dx, got_dw, got_db) = ops::layer_norm_backward(x, &w, &kept, &dy, None);
     assert_close(&name("dx"), &got_dx, &dx, tolerance);
+    let (onto, ..) = ops::layer_norm_backward(x, &w, &kept, &dy, Some(&dy));
+    let expected: Vec<f64> = dx.iter().zip(&hdy).map(|(dx, dy)| dx + dy).collect();
+    assert_close(&name("dx onto another"), &onto, &expected, tolerance);
     assert_close(&name("dw"), &got_dw, &dw, tolerance);
     assert_close(&name("db"), &got_db, &db, tolerance);
 }
@@ -84,7 +87,7 @@ fn two_runs_give_the_same_bits() {
     );
     assert_same_bits("y", || ops::layer_norm(&x, &w, &w, EPS).0);
     let (_, stats) = ops::layer_norm(&x, &w, &w, EPS);
-    let backward = || ops::layer_norm_backward(&x, &w, &stats, &dy);
+    let backward = || ops::layer_norm_backward(&x, &w, &stats, &dy, None);
     assert_same_bits("dx", || backward().0);
     assert_same_bits("dw", || backward().1);
     assert_same_bits("db", || backward().2);

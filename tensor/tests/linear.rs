@@ -31,10 +31,13 @@ fn check(rows: [usize; 2], n: usize, k: usize) {
     let expected = sums([m, n], k, |i, j, l| hx[i * k + l] * hw[j * k + l]);
     assert_close(&name("y"), &y, &expected, 5e-6);
 
-    let dx = ops::linear_input_grad(&dy, &w);
+    let dx = ops::linear_input_grad(&dy, &w, None);
     assert_eq!(dx.shape(), x.shape());
     let expected = sums([m, k], n, |i, j, l| hdy[i * n + l] * hw[l * k + j]);
     assert_close(&name("dx"), &dx, &expected, 5e-6);
+    let onto = ops::linear_input_grad(&dy, &w, Some(&x));
+    let expected: Vec<f64> = expected.iter().zip(&hx).map(|(dx, x)| dx + x).collect();
+    assert_close(&name("dx onto another"), &onto, &expected, 5e-6);
 
     let (dw, db) = ops::linear_weight_grad(&x, &dy);
     assert_eq!((dw.shape(), db.shape()), (w.shape(), &[n][..]));
@@ -73,6 +76,18 @@ fn bias_then_gelu_then_residual_in_every_combination() {
 }
 
 #[test]
+fn a_kept_product_is_the_one_that_the_gelu_is_of() {
+    for (n, k) in [(96, 40), (5, 3)] {
+        let (x, w, b) = (random(4, &[2, 99, k]), random(5, &[n, k]), random(6, &[n]));
+        let (y, h) = ops::linear_gelu(&x, &w, &b);
+        let product = ops::linear(&x, &w, Some(&b), Activation::None, None);
+        assert_close("h", &h, &host(&product), 0.0);
+        let gelu = ops::linear(&x, &w, Some(&b), Activation::Gelu, None);
+        assert_close("y", &y, &host(&gelu), 0.0);
+    }
+}
+
+#[test]
 fn the_weight_gradient_of_very_many_rows_loses_none() {
     let rows = 4096 * 128 + 77; // beyond the number of chunks: they grow instead
     let (x, dy) = (random(8, &[rows, 1]), random(9, &[rows, 1]));
@@ -101,7 +116,7 @@ fn two_runs_give_the_same_bits() {
     assert_same_bits("y", || {
         ops::linear(&x, &w, None, Activation::Gelu, Some(&dy))
     });
-    assert_same_bits("dx", || ops::linear_input_grad(&dy, &w));
+    assert_same_bits("dx", || ops::linear_input_grad(&dy, &w, None));
     assert_same_bits("dw", || ops::linear_weight_grad(&x, &dy).0);
     assert_same_bits("db", || ops::linear_weight_grad(&x, &dy).1);
 }

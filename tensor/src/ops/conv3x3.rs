@@ -54,13 +54,14 @@ pub fn conv3x3_leaky_relu_shuffle(
     forward(x, w, Some(bias), after)
 }
 
-/// The gradient by `x`: `dy` `[B, H, W, Co]` and `w` `[3, 3, Ci, Co]` give `[B, H, W, Ci]`.
-/// It is the convolution of `dy` with the weights' taps mirrored and channels exchanged.
+/// The gradient by `x`, plus `residual`: `dy` `[B, H, W, Co]` and `w` `[3, 3, Ci, Co]` give
+/// `[B, H, W, Ci]`. It is the convolution of `dy` with the weights' taps mirrored and channels
+/// exchanged.
 ///
 /// # Panics
 /// If the shapes do not fit.
 #[track_caller]
-pub fn conv3x3_input_grad(dy: &Tensor, w: &Tensor) -> Tensor {
+pub fn conv3x3_input_grad(dy: &Tensor, w: &Tensor, residual: Option<&Tensor>) -> Tensor {
     let (&[_, _, _, co], &[3, 3, ci, _]) = (dy.shape(), w.shape()) else {
         panic!("conv3x3_input_grad: dy {:?}, w {:?}", dy.shape(), w.shape())
     };
@@ -72,7 +73,7 @@ pub fn conv3x3_input_grad(dy: &Tensor, w: &Tensor) -> Tensor {
         w.shape()
     );
     let after = After {
-        residual: None,
+        residual,
         slope: None,
         r: 1,
     };
@@ -181,12 +182,13 @@ struct Tile {
     wg: usize,
 }
 
-/// A software driver pays for loads: there the tile is as large as compiling it allows (a second,
-/// once), and 40 output channels, of which the network's are multiples, make a team.
+/// A software driver pays for loads: there the tile is as large as fits an instruction cache, and 40
+/// output channels, of which the network's are multiples, make a team, or 16 where there are 16 lanes.
 fn tile(device: &Device, co: usize) -> Tile {
     let lanes = device.lanes();
     let [rows, cols, outs, lanes, wg] = match (device.is_software(), co) {
         (true, ..=4) => [8, 4, 3, 1, 8],
+        (true, _) if lanes >= 16 => [8, 16, 1, lanes, lanes],
         (true, _) if lanes > 1 => [8, 16, 40usize.div_ceil(lanes), lanes, lanes],
         (true, _) => [8, 8, 8, 1, 8],
         (false, ..=4) => [2, 4, 3, 1, 64],

@@ -26,7 +26,7 @@ pub fn depthwise5x5(x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> Tensor {
             x.shape()
         );
     }
-    run(x, w, bias, false, false)
+    run(x, w, bias, After::Nothing)
 }
 
 /// `x + gelu(depthwise5x5(x, w, bias))` in one pass over memory.
@@ -41,21 +41,54 @@ pub fn depthwise5x5_gelu_add(x: &Tensor, w: &Tensor, bias: &Tensor) -> Tensor {
         "depthwise5x5_gelu_add: bias for x {:?}",
         x.shape()
     );
-    run(x, w, Some(bias), false, true)
+    run(x, w, Some(bias), After::GeluAdd(None))
 }
 
-/// The gradient by `x`: `dy` `[B, H, W, C]` and `w` `[5, 5, C]` give `[B, H, W, C]`: the
-/// convolution of `dy` with the mirrored weights.
+/// [`depthwise5x5_gelu_add`], and with it `depthwise5x5(x, w, bias)`, which its gradient needs.
 ///
 /// # Panics
 /// If the shapes do not fit.
 #[track_caller]
-pub fn depthwise5x5_input_grad(dy: &Tensor, w: &Tensor) -> Tensor {
-    run(dy, w, None, true, false)
+pub fn depthwise5x5_gelu_add_keeping(x: &Tensor, w: &Tensor, bias: &Tensor) -> (Tensor, Tensor) {
+    assert_eq!(
+        bias.shape(),
+        [x.channels()],
+        "depthwise5x5_gelu_add_keeping: bias for x {:?}",
+        x.shape()
+    );
+    let h = Tensor::uninit(x.device(), x.shape());
+    (run(x, w, Some(bias), After::GeluAdd(Some(&h))), h)
+}
+
+/// The gradient by `x`, plus `residual`: `dy` `[B, H, W, C]` and `w` `[5, 5, C]` give
+/// `[B, H, W, C]`: the convolution of `dy` with the mirrored weights.
+///
+/// # Panics
+/// If the shapes do not fit.
+#[track_caller]
+pub fn depthwise5x5_input_grad(dy: &Tensor, w: &Tensor, residual: Option<&Tensor>) -> Tensor {
+    if let Some(residual) = residual {
+        assert_eq!(
+            residual.shape(),
+            dy.shape(),
+            "depthwise5x5_input_grad: residual for dy {:?}",
+            dy.shape()
+        );
+    }
+    run(dy, w, None, After::Mirrored(residual))
+}
+
+/// What becomes of a convolution.
+enum After<'a> {
+    Nothing,
+    /// x + gelu(y) instead of y; y itself goes there.
+    GeluAdd(Option<&'a Tensor>),
+    /// With mirrored weights, and this added.
+    Mirrored(Option<&'a Tensor>),
 }
 
 #[track_caller]
-fn run(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, mirror: bool, gelu_add: bool) -> Tensor {
+fn run(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, after: After) -> Tensor {
     let &[b, height, width, c] = x.shape() else {
         panic!("depthwise5x5: image of shape {:?}", x.shape())
     };
@@ -66,6 +99,11 @@ fn run(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, mirror: bool, gelu_add: bo
         x.shape()
     );
     let y = Tensor::like(x, x.shape());
+    let (residual, kept) = match after {
+        After::Nothing => (None, None),
+        After::GeluAdd(kept) => (None, kept),
+        After::Mirrored(residual) => (residual, None),
+    };
     let strip = strip(x.device(), c);
     let values = c / strip.channels;
     let count = b * height.div_ceil(strip.rows) * width.div_ceil(strip.cols) * values;
@@ -76,18 +114,23 @@ fn run(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, mirror: bool, gelu_add: bo
         ("COLS", strip.cols as u32),
         ("VEC", strip.channels as u32),
         ("BIAS", bias.is_some() as u32),
-        ("MIRROR", mirror as u32),
-        ("GELU_ADD", gelu_add as u32),
+        ("MIRROR", matches!(after, After::Mirrored(_)) as u32),
+        ("GELU_ADD", matches!(after, After::GeluAdd(_)) as u32),
+        ("RESIDUAL", residual.is_some() as u32),
+        ("KEEP", kept.is_some() as u32),
     ];
     let kernel = Kernel {
         source: SOURCE,
         entry: "depthwise5x5",
         constants: &constants,
     };
-    let inputs = [x.buffer(), w.buffer(), bias.unwrap_or(w).buffer()];
+    // What is absent is compiled out; any buffer stands in for it, for an output one of its own.
+    let kept = kept.map_or_else(|| Tensor::uninit(x.device(), &[4]), Tensor::clone);
+    let inputs = [x, w, bias.unwrap_or(w), residual.unwrap_or(w)].map(Tensor::buffer);
+    let outputs = [y.buffer(), kept.buffer()];
     let groups = grid(count.div_ceil(strip.wg));
     x.device()
-        .dispatch(&kernel, &inputs, &[y.buffer()], &params, groups);
+        .dispatch(&kernel, &inputs, &outputs, &params, groups);
     y
 }
 

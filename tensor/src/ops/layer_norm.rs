@@ -1,5 +1,6 @@
 //! Layer normalisation over the channels.
 
+use super::parts::slice;
 use super::reduce::sum_rows;
 use crate::Tensor;
 use crate::pipeline::{Kernel, vec_width};
@@ -50,18 +51,34 @@ pub fn layer_norm(x: &Tensor, w: &Tensor, b: &Tensor, eps: f32) -> (Tensor, Tens
     (y, stats)
 }
 
-/// The gradients (dx `[.., C]`, dw `[C]`, db `[C]`), with `stats` from the forward pass.
+/// The gradients (dx `[.., C]` plus `residual`, dw `[C]`, db `[C]`), with `stats` from the forward
+/// pass.
+///
+/// # Panics
+/// If the shapes do not fit.
 #[track_caller]
 pub fn layer_norm_backward(
     x: &Tensor,
     w: &Tensor,
     stats: &Tensor,
     dy: &Tensor,
+    residual: Option<&Tensor>,
 ) -> (Tensor, Tensor, Tensor) {
-    assert_eq!(x.shape(), dy.shape(), "layer_norm_backward: shapes differ");
+    assert!(
+        x.shape() == dy.shape() && residual.is_none_or(|r| r.shape() == x.shape()),
+        "layer_norm_backward: x {:?}, dy {:?}, residual {:?}",
+        x.shape(),
+        dy.shape(),
+        residual.map(|r| r.shape())
+    );
     let (c, rows) = (x.channels(), x.rows());
+    let (r, wg) = match x.device().is_software() {
+        true => (4, 8.max(x.device().lanes())),
+        false => (8, WG),
+    };
+    let count = rows.div_ceil(r * wg);
     let dx = Tensor::uninit(x.device(), x.shape());
-    let dy_n = Tensor::uninit(x.device(), &[rows, c]);
+    let partial = Tensor::uninit(x.device(), &[count * wg, 2 * c]);
     let vec = vec_width(c);
     let kernel = Kernel {
         source: BACKWARD,
@@ -69,13 +86,16 @@ pub fn layer_norm_backward(
         constants: &[
             ("VEC", vec as u32),
             ("CV", (c / vec) as u32),
-            ("WG", WG as u32),
+            ("R", r as u32),
+            ("RESIDUAL", residual.is_some() as u32),
+            ("WG", wg as u32),
         ],
     };
-    let inputs = [x.buffer(), dy.buffer(), w.buffer(), stats.buffer()];
-    let outputs = [dx.buffer(), dy_n.buffer()];
-    let groups = grid(rows.div_ceil(WG));
+    let residual = residual.unwrap_or(x); // stands in for none
+    let inputs = [x, dy, w, stats, residual].map(Tensor::buffer);
+    let outputs = [dx.buffer(), partial.buffer()];
     x.device()
-        .dispatch(&kernel, &inputs, &outputs, &[rows as u32], groups);
-    (dx, sum_rows(&dy_n), sum_rows(dy))
+        .dispatch(&kernel, &inputs, &outputs, &[rows as u32], grid(count));
+    let sums = sum_rows(&partial); // [2·C]
+    (dx, slice(&sums, 0..c), slice(&sums, c..2 * c))
 }

@@ -49,12 +49,32 @@ pub fn linear(
         x.shape(),
         w.shape()
     );
-    product(x, w, [n, k], bias, activation, residual)
+    product(x, w, [n, k], bias, activation, residual, None)
 }
 
-/// `dx = dy·w`: `dy` `[.., N]`, `w` `[N, K]` → `[.., K]`.
+/// `y = gelu(h)`, `h = x·wᵀ + bias`, where h is wanted too, for the gradient: (y, h), both `[.., N]`.
+///
+/// # Panics
+/// If the shapes do not fit.
 #[track_caller]
-pub fn linear_input_grad(dy: &Tensor, w: &Tensor) -> Tensor {
+pub fn linear_gelu(x: &Tensor, w: &Tensor, bias: &Tensor) -> (Tensor, Tensor) {
+    let (n, k) = matrix(w);
+    assert_eq!(
+        x.channels(),
+        k,
+        "linear_gelu: x {:?}, w {:?}",
+        x.shape(),
+        w.shape()
+    );
+    let shape = [&x.shape()[..x.shape().len() - 1], &[n]].concat();
+    let h = Tensor::uninit(x.device(), &shape);
+    let y = product(x, w, [n, k], Some(bias), Activation::Gelu, None, Some(&h));
+    (y, h)
+}
+
+/// `dx = dy·w + residual`: `dy` `[.., N]`, `w` `[N, K]`, `residual` `[.., K]` → `[.., K]`.
+#[track_caller]
+pub fn linear_input_grad(dy: &Tensor, w: &Tensor, residual: Option<&Tensor>) -> Tensor {
     let (n, k) = matrix(w);
     assert_eq!(
         dy.channels(),
@@ -63,7 +83,15 @@ pub fn linear_input_grad(dy: &Tensor, w: &Tensor) -> Tensor {
         dy.shape(),
         w.shape()
     );
-    product(dy, &transpose(w), [k, n], None, Activation::None, None)
+    product(
+        dy,
+        &transpose(w),
+        [k, n],
+        None,
+        Activation::None,
+        residual,
+        None,
+    )
 }
 
 /// `dw = dyᵀ·x` and `db = Σ_rows dy`: `x` `[.., K]`, `dy` `[.., N]` → `[N, K]` and `[N]`.
@@ -97,17 +125,17 @@ pub fn linear_weight_grad(x: &Tensor, dy: &Tensor) -> (Tensor, Tensor) {
     }
     let db = Tensor::uninit(device, &[chunks, n]);
     let [n4, k4] = [n / 4, k / 4];
-    let (widest, wg) = match device.is_software() {
-        true => (6, 8.max(device.lanes())),
-        false => (2, 32),
+    // Fours a side, and in a tile: sums that a software driver still unrolls and keeps in its caches.
+    let (widest, most, wg) = match device.is_software() {
+        true => (8, 40, 8.max(device.lanes())),
+        false => (2, 4, 32),
     };
-    let side = |fours: usize| {
-        (1..=widest)
-            .rev()
-            .find(|&t| fours.is_multiple_of(t))
-            .unwrap_or(1)
+    let side = |fours: usize, most: usize| {
+        let divides = |t: &usize| fours.is_multiple_of(*t);
+        (1..=most.min(widest)).rev().find(divides).unwrap_or(1)
     };
-    let [tn4, tk4] = [side(n4), side(k4)];
+    let tn4 = side(n4, widest);
+    let tk4 = side(k4, most / tn4);
     let constants = [("TN4", tn4), ("TK4", tk4), ("WG", wg)].map(|(c, v)| (c, v as u32));
     let kernel = Kernel {
         source: WEIGHT_GRAD,
@@ -177,6 +205,7 @@ fn product(
     bias: Option<&Tensor>,
     activation: Activation,
     residual: Option<&Tensor>,
+    kept: Option<&Tensor>, // takes what the activation is of
 ) -> Tensor {
     let device = x.device();
     let shape = [&x.shape()[..x.shape().len() - 1], &[n]].concat();
@@ -202,12 +231,15 @@ fn product(
         ("BIAS", bias.is_some()),
         ("GELU", activation == Activation::Gelu),
         ("RESIDUAL", residual.is_some()),
-        ("VEC", true), // erf.wgsl works on single numbers here
+        ("KEEP", kept.is_some()),
+        ("VEC", true), // 1: erf.wgsl works on single numbers here
     ]
     .map(|(name, on)| (name, on as usize));
-    // An absent bias or residual is compiled out; any buffer stands in for it.
+    // What is absent is compiled out; any buffer stands in for it, for an output one of its own.
     let (bias, residual) = (bias.unwrap_or(w), residual.unwrap_or(x));
+    let kept = kept.map_or_else(|| Tensor::uninit(device, &[4]), Tensor::clone);
     let inputs = [x.buffer(), w.buffer(), bias.buffer(), residual.buffer()];
+    let outputs = [y.buffer(), kept.buffer()];
     let run = |(source, entry), sizes: &[(&'static str, usize)], params: &[usize], groups| {
         let constants = [sizes, &flags].concat();
         let constants: Vec<_> = constants.iter().map(|&(c, v)| (c, v as u32)).collect();
@@ -217,7 +249,7 @@ fn product(
             constants: &constants,
         };
         let params: Vec<_> = params.iter().map(|&v| v as u32).collect();
-        device.dispatch(&kernel, &inputs, &[y.buffer()], &params, groups);
+        device.dispatch(&kernel, &inputs, &outputs, &params, groups);
     };
     if n.is_multiple_of(4) && k.is_multiple_of(4) {
         let ([r, c, wg], lanes) = (tile(device, n), device.lanes());
