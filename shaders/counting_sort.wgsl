@@ -3,12 +3,14 @@
 // Bindings: owner [B, N] u32 below M; starts [B, M, chunks] u32; order, inverse [B, N] u32.
 // The tokens are cut into chunks of CHUNK. `sort_count` counts the tokens of every (owner, chunk);
 // `sort_scan` turns the counts into the place of each one's first token, which is a prefix sum
-// in this very memory order; `sort_place` writes them there. One invocation owns an (owner, chunk)
-// and walks its tokens in order, which makes the sort stable and needs no atomics.
+// in this very memory order; `sort_place` adds to it how many tokens of the chunk before a token have
+// its owner: the sort is stable, and needs no atomics. Constants: CHUNK, LANES, WG.
 //
-// Grid: count and place: one invocation per (b, owner, chunk), folded; scan: a workgroup per b.
+// Grid: count: LANES owners of a chunk per LANES invocations; scan: a workgroup per b; place: one
+// invocation per place in a chunk. Folded into two dimensions; lists and places that are none do
+// nothing. In count and place every lane loads one of LANES tokens, to be spread.
 
-struct Params { tokens: u32, centres: u32, chunks: u32, lists: u32 } // lists = B·M·chunks
+struct Params { tokens: u32, centres: u32, chunks: u32, count: u32 } // of invocations
 var<immediate> p: Params;
 
 @group(0) @binding(0) var<storage, read> owner: array<u32>;
@@ -18,26 +20,27 @@ var<immediate> p: Params;
 @group(0) @binding(2) var<storage, read_write> order: array<u32>;
 @group(0) @binding(3) var<storage, read_write> inverse: array<u32>;
 
-// Neighbouring invocations take neighbouring owners of one chunk: they read the same tokens.
-struct List { b: u32, m: u32, chunk: u32 }
-fn list(i: u32) -> List {
-    let m = i % p.centres;
-    let chunk = i / p.centres % p.chunks;
-    return List(i / (p.centres * p.chunks), m, chunk);
+// The owners of the LANES tokens from t on, as numbers that `spread` takes; −1 beyond the end.
+fn owners(b: u32, t: u32, lane: u32) -> array<f32, LANES> {
+    let mine = f32(owner[b * p.tokens + min(t + lane, p.tokens - 1u)]);
+    return spread(select(-1.0, mine, t + lane < p.tokens));
 }
 
 @compute @workgroup_size(WG)
 fn sort_count(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
               @builtin(local_invocation_index) local: u32) {
     let i = (id.y * groups.x + id.x) * WG + local;
-    if i >= p.lists { return; }
-    let l = list(i);
-    let end = min((l.chunk + 1u) * CHUNK, p.tokens);
+    let lane = local % LANES;
+    let blocks = (p.centres + LANES - 1u) / LANES;
+    let m = i / LANES % blocks * LANES + lane;
+    let chunk = i / (LANES * blocks) % p.chunks;
+    let b = min(i, p.count - 1u) / (LANES * blocks * p.chunks);
     var count = 0u;
-    for (var t = l.chunk * CHUNK; t < end; t++) {
-        count += select(0u, 1u, owner[l.b * p.tokens + t] == l.m);
+    for (var t = chunk * CHUNK; t < (chunk + 1u) * CHUNK; t += LANES) {
+        let others = owners(b, t, lane);
+        for (var l = 0u; l < LANES; l++) { count += select(0u, 1u, others[l] == f32(m)); }
     }
-    counts[(l.b * p.centres + l.m) * p.chunks + l.chunk] = count;
+    if i < p.count && m < p.centres { counts[(b * p.centres + m) * p.chunks + chunk] = count; }
 }
 
 var<workgroup> sums: array<u32, WG>;
@@ -66,16 +69,21 @@ fn sort_scan(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) 
 fn sort_place(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
               @builtin(local_invocation_index) local: u32) {
     let i = (id.y * groups.x + id.x) * WG + local;
-    if i >= p.lists { return; }
-    let l = list(i);
-    let base = l.b * p.tokens;
-    let end = min((l.chunk + 1u) * CHUNK, p.tokens);
-    var place = starts[(l.b * p.centres + l.m) * p.chunks + l.chunk];
-    for (var t = l.chunk * CHUNK; t < end; t++) {
-        if owner[base + t] == l.m {
-            order[base + place] = t;
-            inverse[base + t] = place;
-            place++;
+    let lane = local % LANES;
+    let places = p.chunks * CHUNK; // of an image
+    let b = min(i, p.count - 1u) / places;
+    let t = i % places;
+    let chunk = t / CHUNK;
+    let mine = owner[b * p.tokens + min(t, p.tokens - 1u)];
+    var before = 0u;
+    for (var first = chunk * CHUNK; first <= t - lane; first += LANES) {
+        let others = owners(b, first, lane);
+        for (var l = 0u; l < LANES; l++) {
+            before += select(0u, 1u, others[l] == f32(mine) && first + l < t);
         }
     }
+    if i >= p.count || t >= p.tokens { return; }
+    let place = starts[(b * p.centres + mine) * p.chunks + chunk] + before;
+    order[b * p.tokens + place] = t;
+    inverse[b * p.tokens + t] = place;
 }

@@ -1,13 +1,16 @@
 // owner[t] = the m with the largest ⟨x_t, c_m⟩, the lowest m on ties.
 //
 // Bindings: x [tokens, C], centres [M, C], both rows of unit length, f32; output owner [tokens] u32.
-// Constants: C channels, in blocks of CB; R tokens per invocation; LANES, WG; BLOCK centres a step.
+// Constants: C channels, in blocks of CB; R tokens per invocation; LANES, WG; BLOCK centres a step,
+// of which LANES is a multiple, or else LANES is one of BLOCK.
 // Grid: one invocation per R tokens, LANES apart, folded into two dimensions; beyond the end, the
 // last token again.
 //
 // The tokens stay in registers while all centres pass by, BLOCK at a time, of which every lane
-// loads its share, to be spread. The blocks of channels keep every loop short enough to be
-// unrolled (Mesa: 32 rounds); else the tokens go to memory.
+// loads its share, to be spread: where a block has fewer than LANES, as many lanes as SHARE load
+// other blocks of channels of one centre. A longer step would not fit an instruction cache. The blocks
+// of channels keep every loop short enough to be unrolled (Mesa: 32 rounds); else the tokens go to
+// memory.
 
 struct Params { tokens: u32, centres: u32 }
 var<immediate> p: Params;
@@ -15,6 +18,9 @@ var<immediate> p: Params;
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> centres: array<f32>;
 @group(0) @binding(2) var<storage, read_write> owner: array<u32>;
+
+const SHARE = max(LANES / BLOCK, 1u);
+const STEP = LANES / SHARE;
 
 @compute @workgroup_size(WG)
 fn nearest_centre(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
@@ -36,14 +42,15 @@ fn nearest_centre(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) gro
     for (var m0 = 0u; m0 < p.centres; m0 += BLOCK) {
         var dot: array<array<f32, BLOCK>, R>;
         for (var r = 0u; r < R; r++) { for (var m = 0u; m < BLOCK; m++) { dot[r][m] = 0.0; } }
-        for (var b = 0u; b < C / CB; b++) {
+        for (var b = 0u; b < C / CB; b += SHARE) {
             for (var c = 0u; c < CB; c++) {
-                for (var m = 0u; m < BLOCK; m += LANES) {
-                    let mine = min(m0 + m + lane, p.centres - 1u);
-                    let centre = spread(centres[mine * C + b * CB + c]);
+                for (var m = 0u; m < BLOCK; m += STEP) {
+                    let mine = min(m0 + m + lane % STEP, p.centres - 1u);
+                    let centre = spread(centres[mine * C + (b + lane / STEP) * CB + c]);
                     for (var l = 0u; l < LANES; l++) {
+                        let nth = m + l % STEP;
                         for (var r = 0u; r < R; r++) {
-                            dot[r][m + l] = fma(token[r][b][c], centre[l], dot[r][m + l]);
+                            dot[r][nth] = fma(token[r][b + l / STEP][c], centre[l], dot[r][nth]);
                         }
                     }
                 }

@@ -38,11 +38,12 @@ pub fn nearest_centre(x: &Tensor, centres: &Tensor) -> Tensor<u32> {
     );
     let owner = Tensor::uninit(x.device(), &x.shape()[..x.shape().len() - 1]);
     let lanes = x.device().lanes();
+    let block = (1..=20).rev().find(|&b| c.is_multiple_of(b)).unwrap_or(1);
     let (r, wg, step) = match x.device().is_software() {
+        true if (c / block).is_multiple_of(lanes.div_ceil(8)) => (4, 8.max(lanes), 8),
         true => (4, 8.max(lanes), 8.max(lanes)),
         false => (1, WG, 1),
     };
-    let block = (1..=20).rev().find(|&b| c.is_multiple_of(b)).unwrap_or(1);
     let constants = [
         ("C", c),
         ("CB", block),
@@ -72,41 +73,30 @@ pub fn counting_sort(owner: &Tensor<u32>, centres: usize) -> SortedTokens {
         panic!("counting_sort: owner {:?} is not [B, N]", owner.shape())
     };
     let device = owner.device();
-    let chunks = tokens.div_ceil(CHUNK);
-    let lists = batch * centres * chunks;
+    let (lanes, chunks) = (device.lanes(), tokens.div_ceil(CHUNK));
     let starts = Tensor::<u32>::uninit(device, &[batch, centres, chunks]);
     let order = Tensor::uninit(device, &[batch, tokens]);
     let inverse = Tensor::uninit(device, &[batch, tokens]);
-    let params = [tokens, centres, chunks, lists].map(|v| v as u32);
-    let run = |entry, inputs: &[_], outputs: &[_], groups| {
-        let constants = &[("WG", WG as u32), ("CHUNK", CHUNK as u32)];
-        device.dispatch(
-            &Kernel {
-                source: SORT,
-                entry,
-                constants,
-            },
-            inputs,
-            outputs,
-            &params,
-            groups,
-        )
+    let run = |entry, inputs: &[_], outputs: &[_], count: usize, groups| {
+        let kernel = Kernel {
+            source: SORT,
+            entry,
+            constants: &[("WG", WG), ("CHUNK", CHUNK), ("LANES", lanes)]
+                .map(|(c, v)| (c, v as u32)),
+        };
+        let params = [tokens, centres, chunks, count].map(|v| v as u32);
+        device.dispatch(&kernel, inputs, outputs, &params, groups);
     };
-    let per_list = grid(lists.div_ceil(WG));
-    run(
-        "sort_count",
-        &[owner.buffer()],
-        &[starts.buffer()],
-        per_list,
-    );
-    run("sort_scan", &[], &[starts.buffer()], [batch, 1, 1]);
+    let lists = batch * chunks * centres.next_multiple_of(lanes);
+    let groups = grid(lists.div_ceil(WG));
+    let outputs = [starts.buffer()];
+    run("sort_count", &[owner.buffer()], &outputs, lists, groups);
+    run("sort_scan", &[], &outputs, batch, [batch, 1, 1]);
+    let places = batch * chunks * CHUNK;
     let inputs = [owner.buffer(), starts.buffer()];
-    run(
-        "sort_place",
-        &inputs,
-        &[order.buffer(), inverse.buffer()],
-        per_list,
-    );
+    let outputs = [order.buffer(), inverse.buffer()];
+    let groups = grid(places.div_ceil(WG));
+    run("sort_place", &inputs, &outputs, places, groups);
     SortedTokens {
         order,
         inverse,

@@ -124,27 +124,27 @@ pub fn linear_weight_grad(x: &Tensor, dy: &Tensor) -> (Tensor, Tensor) {
         return (sum_rows(&dw).reshape(&[n, k]), sum_rows(dy));
     }
     let db = Tensor::uninit(device, &[chunks, n]);
-    let [n4, k4] = [n / 4, k / 4];
-    // Fours a side, and in a tile: sums that a software driver still unrolls and keeps in its caches.
-    let (widest, most, wg) = match device.is_software() {
-        true => (8, 40, 8.max(device.lanes())),
-        false => (2, 4, 32),
+    let (lanes, k4) = (device.lanes(), k / 4);
+    // Columns of an invocation, fours of k: a software driver's caches hold the sums of a tile of 48
+    // times 48 and the loop that adds to them, unrolled.
+    let (columns, fours, wg) = match device.is_software() {
+        true => (48 / lanes, 12, 8.max(lanes)),
+        false => (8, 2, WG),
     };
-    let side = |fours: usize, most: usize| {
-        let divides = |t: &usize| fours.is_multiple_of(*t);
-        (1..=most.min(widest)).rev().find(divides).unwrap_or(1)
-    };
-    let tn4 = side(n4, widest);
-    let tk4 = side(k4, most / tn4);
-    let constants = [("TN4", tn4), ("TK4", tk4), ("WG", wg)].map(|(c, v)| (c, v as u32));
+    let tiles_n = n.div_ceil(columns * lanes);
+    let c = n.div_ceil(tiles_n * lanes);
+    let divides = |t: &usize| k4.is_multiple_of(*t);
+    let tk4 = (1..=fours).rev().find(divides).unwrap_or(1);
+    let count = chunks * tiles_n * (k4 / tk4);
+    let constants =
+        [("C", c), ("TK4", tk4), ("LANES", lanes), ("WG", wg)].map(|(c, v)| (c, v as u32));
     let kernel = Kernel {
         source: WEIGHT_GRAD,
         entry: "linear_weight_grad",
         constants: &constants,
     };
-    let params = [m, n4, k4, rows_per_chunk, chunks].map(|v| v as u32);
-    let [gx, gz, _] = grid(chunks.div_ceil(wg));
-    let groups = [gx, (n4 / tn4) * (k4 / tk4), gz];
+    let params = [m, n, k4, rows_per_chunk, tiles_n, count].map(|v| v as u32);
+    let groups = grid((count * lanes).div_ceil(wg));
     let outputs = [dw.buffer(), db.buffer()];
     device.dispatch(&kernel, &inputs, &outputs, &params, groups);
     (sum_rows(&dw).reshape(&[n, k]), sum_rows(&db))
