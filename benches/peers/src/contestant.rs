@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(20 * 60);
 /// A contestant that is ready, in its own process.
 pub struct Contestant {
     child: Child,
-    questions: ChildStdin,
+    questions: Option<ChildStdin>, // until it is dismissed
     answers: Receiver<Answer>,
 }
 
@@ -60,7 +60,7 @@ impl Contestant {
         });
         let mut contestant = Contestant {
             child,
-            questions,
+            questions: Some(questions),
             answers,
         };
         match contestant.listen()? {
@@ -91,9 +91,17 @@ impl Contestant {
         }
     }
 
+    /// Lets it end by itself, with what it keeps on disk for the next one written.
+    pub fn dismiss(mut self) {
+        self.questions = None; // the end of the conversation
+        let _ = self.child.wait();
+    }
+
     fn ask(&mut self, question: &str) -> Result<Answer> {
         // Where it is gone, what it said last tells why.
-        let _ = writeln!(self.questions, "{question}").and_then(|()| self.questions.flush());
+        if let Some(questions) = &mut self.questions {
+            let _ = writeln!(questions, "{question}").and_then(|()| questions.flush());
+        }
         self.listen()
     }
 

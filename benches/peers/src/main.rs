@@ -99,10 +99,12 @@ struct Arena {
     adapter: Option<String>,
     software: bool,
     log: File,
+    cold_caches: PathBuf, // emptied at every cold start
 }
 
 impl Arena {
     fn start(&self, name: &str, work: Work) -> Result<Contestant> {
+        let cold = matches!(work, Work::Start { cold: true, .. });
         let work = serde_json::to_string(&work)?;
         let mut command = if name.starts_with("torch") {
             torch_worker()
@@ -120,6 +122,24 @@ impl Arena {
         command.env("OMP_NUM_THREADS", threads);
         if let Some(adapter) = &self.adapter {
             command.env("CATANET_ADAPTER", adapter);
+        }
+        if cold {
+            // Where drivers, our compiler and PyTorch's keep what they have compiled (on Linux).
+            let folder = &self.cold_caches;
+            if folder.exists() {
+                fs::remove_dir_all(folder)
+                    .with_context(|| format!("cannot empty {}", folder.display()))?;
+            }
+            fs::create_dir_all(folder)
+                .with_context(|| format!("cannot make {}", folder.display()))?;
+            for name in [
+                "XDG_CACHE_HOME",
+                "MESA_SHADER_CACHE_DIR",
+                "__GL_SHADER_DISK_CACHE_PATH",
+                "TORCHINDUCTOR_CACHE_DIR",
+            ] {
+                command.env(name, folder);
+            }
         }
         Contestant::start(&mut command, &self.log)
     }
@@ -142,6 +162,7 @@ fn compare(cli: &Cli) -> Result<()> {
         adapter: cli.adapter.clone(),
         software,
         log,
+        cold_caches: file("peers-cold"),
     };
     let mut report = Report {
         adapter,
@@ -159,12 +180,17 @@ fn compare(cli: &Cli) -> Result<()> {
             println!("{name:24} no peer does it here");
             continue;
         }
-        let mut ours = arena.start(OURS, work);
+        let starts = matches!(work, Work::Start { .. });
+        let mut ours = match starts {
+            true => None, // anew for each turn
+            false => Some(arena.start(OURS, work)),
+        };
         for peer in names {
             let mut row = Row::new(name, &peer);
             let outcome = match &mut ours {
-                Ok(ours) => beside(&mut row, ours, arena.start(&peer, work), cli.quick),
-                Err(reason) => Err(anyhow::anyhow!("ours: {reason:#}")),
+                None => starting(&mut row, &arena, work, cli.quick),
+                Some(Ok(ours)) => beside(&mut row, ours, arena.start(&peer, work), cli.quick),
+                Some(Err(reason)) => Err(anyhow::anyhow!("ours: {reason:#}")),
             };
             println!("{}", row.line(work));
             if let Err(reason) = outcome {
@@ -208,6 +234,37 @@ fn beside(
     row.ours_s = Some(ours_s);
     row.ours_peak_bytes = ours.peak().context("ours")?;
     row.peer_peak_bytes = peer?.peak()?;
+    let peer_s = median(&mut peer_times);
+    row.peer_s = Some(peer_s);
+    row.ratio = Some(ours_s / peer_s);
+    Ok(())
+}
+
+/// Starts ours and a peer in turns, once each beforehand, and fills the row with the time until each
+/// has its first result; ours also where the peer fails.
+fn starting(row: &mut Row, arena: &Arena, work: Work, quick: bool) -> Result<()> {
+    let count = if quick { 1 } else { 5 };
+    let first_result = |name: &str| -> Result<f64> {
+        let begin = Instant::now();
+        let contestant = arena.start(name, work)?;
+        let seconds = begin.elapsed().as_secs_f64();
+        contestant.dismiss();
+        Ok(seconds)
+    };
+    let (mut our_times, mut peer_times) = (vec![], vec![]);
+    let mut peer = Ok(());
+    for turn in 0..=count {
+        let counts = turn > 0; // before, files were not yet in the system's memory
+        let seconds = first_result(OURS).context("ours")?;
+        our_times.extend(counts.then_some(seconds));
+        if peer.is_ok() {
+            let outcome = first_result(&row.peer);
+            peer = outcome.map(|seconds| peer_times.extend(counts.then_some(seconds)));
+        }
+    }
+    let ours_s = median(&mut our_times);
+    row.ours_s = Some(ours_s);
+    peer?;
     let peer_s = median(&mut peer_times);
     row.peer_s = Some(peer_s);
     row.ratio = Some(ours_s / peer_s);

@@ -59,6 +59,14 @@ fn prepare(device: &Device, work: Work) -> Box<dyn FnMut() -> Tensor> {
             let x = random(device, &[1, height, width, 3]);
             Box::new(move || net.upscale(&x))
         }
+        Work::Start { scale, side, .. } => prepare(
+            device,
+            Work::Forward {
+                scale,
+                height: side,
+                width: side,
+            },
+        ),
         Work::Train { scale, batch, side } => train(device, scale, batch, side),
         kernel => self::kernel(device, kernel),
     }
@@ -143,7 +151,9 @@ fn kernel(device: &Device, work: Work) -> Box<dyn FnMut() -> Tensor> {
             let [q, k, v] = [dk, dk, dv].map(|width| random(&[1, rows, heads * width]));
             Box::new(move || ops::attention(&q, &k, &v, &lists, heads).0)
         }
-        Work::Forward { .. } | Work::Train { .. } => unreachable!("not a kernel"),
+        Work::Forward { .. } | Work::Train { .. } | Work::Start { .. } => {
+            unreachable!("not a kernel")
+        }
     }
 }
 

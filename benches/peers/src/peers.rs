@@ -80,7 +80,7 @@ impl Peers {
     pub fn of(&self, work: Work) -> Vec<String> {
         let does = |peer: &&String| match work {
             Work::Forward { .. } => true,
-            Work::Train { .. } => !peer.ends_with("-graphs"),
+            Work::Train { .. } | Work::Start { .. } => !peer.ends_with("-graphs"),
             _ => peer.ends_with("-eager"),
         };
         let mut peers: Vec<_> = self.torch.iter().filter(does).cloned().collect();

@@ -20,6 +20,13 @@ pub enum Work {
         batch: usize,
         side: usize,
     },
+    /// From the start of a process to its first result, that of one image side×side. With `cold` no
+    /// compiled kernel is kept from earlier processes.
+    Start {
+        scale: usize,
+        side: usize,
+        cold: bool,
+    },
     /// `[rows, inputs]` to `[rows, outputs]`.
     Linear {
         rows: usize,
@@ -65,6 +72,14 @@ const fn train(batch: usize) -> Work {
     }
 }
 
+const fn start(cold: bool) -> Work {
+    Work::Start {
+        scale: 2,
+        side: 64,
+        cold,
+    }
+}
+
 const fn linear(inputs: usize, outputs: usize, bias: bool) -> Work {
     Work::Linear {
         rows: 64 * 64,
@@ -94,7 +109,7 @@ const fn attention(windows: usize, side: usize) -> Work {
 
 /// Every work by its name.
 #[rustfmt::skip] // a table
-pub const WORKS: [(&str, Work); 18] = [
+pub const WORKS: [(&str, Work); 20] = [
     ("forward_x2_64", forward(2, 64, 64)),
     ("forward_x4_64", forward(4, 64, 64)),
     ("forward_x4_128", forward(4, 128, 128)),
@@ -104,6 +119,8 @@ pub const WORKS: [(&str, Work); 18] = [
     ("train_x2_b1", train(1)),
     ("train_x2_b4", train(4)),
     ("train_x2_b16", train(16)),
+    ("start_x2_64", start(false)),
+    ("start_x2_64_cold", start(true)),
     ("kernel_linear_40x40", linear(40, 40, false)),
     ("kernel_linear_40x96", linear(40, 96, true)),
     ("kernel_linear_96x40", linear(96, 40, true)),
@@ -119,7 +136,10 @@ impl Work {
     /// Whether it is one kernel rather than the network: burn has it too, and it is so short that
     /// it is repeated within a run.
     pub fn is_kernel(self) -> bool {
-        !matches!(self, Work::Forward { .. } | Work::Train { .. })
+        !matches!(
+            self,
+            Work::Forward { .. } | Work::Train { .. } | Work::Start { .. }
+        )
     }
 
     /// Floating-point operations, a multiply-add counting two; exponentials not counted, backward
@@ -146,7 +166,7 @@ impl Work {
                 outputs,
             } => side * side * 9 * inputs * outputs,
             Work::Depthwise5x5 { side, channels } => side * side * 25 * channels,
-            Work::LayerNorm { .. } => return None,
+            Work::Start { .. } | Work::LayerNorm { .. } => return None,
             Work::Attention {
                 windows,
                 tokens,

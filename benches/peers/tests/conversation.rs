@@ -24,6 +24,7 @@ fn every_kind_of_work_is_set_up_run_and_weighed() {
     for work in [
         r#"{"kind":"forward","scale":2,"height":28,"width":32}"#,
         r#"{"kind":"train","scale":2,"batch":1,"side":28}"#,
+        r#"{"kind":"start","scale":2,"side":28,"cold":true}"#,
         r#"{"kind":"linear","rows":64,"inputs":40,"outputs":96,"bias":true}"#,
         r#"{"kind":"conv3x3","side":8,"inputs":40,"outputs":40}"#,
         r#"{"kind":"depthwise5x5","side":8,"channels":96}"#,
