@@ -1,11 +1,13 @@
 // Attention of listed rows to listed rows: y = softmax(q·k·scale)·v per group and head.
 //
-// Inputs q [B, N, H·DK], keys [B, M, H] of records (by attention_records.wgsl), query_rows
-// [groups · queries] (NONE: an empty slot), key_rows [groups · keys] u32. Outputs y
+// Inputs q [B, N, H·DK], keys [B, M, H] of records (by attention_records.wgsl) or, if LISTED, those of the
+// lists that this grid is for, side by side; query_rows [groups · queries] (NONE: an empty slot), key_rows
+// [groups · keys] u32 (not read if LISTED). Outputs y
 // [B, groups · queries, H·DV] and lse [B, H, groups · queries], the log of the softmax's
 // denominator; zeros in empty slots. q, keys and y may be f16.
 // Grid: a tile of attention_place.wgsl per LANES invocations, walking over the keys of its group.
-// Constants: WG, LANES, R slots per invocation, BLOCK keys per step, H, DK, DV.
+// Constants: WG, LANES, R slots per invocation, BLOCK keys per step, H, DK, DV, LISTED, and the records'
+// sizes.
 //
 // Scores are never stored: every step takes BLOCK keys, raises the row's maximum if need be, and
 // corrects its sums by the difference (the online softmax). The block makes that correction cheap,
@@ -13,6 +15,8 @@
 // Within a row the loops run over the block first: BLOCK sums, none of which waits for another.
 // Nothing returns early (lanes that can be switched off cost the software driver dear): slots
 // beyond the end repeat the last one and store its values once more.
+
+const FOURS = KEY_FOURS;
 
 @group(0) @binding(0) var<storage, read> q: array<T0>;
 @group(0) @binding(1) var<storage, read> keys: array<V1>;
@@ -50,10 +54,13 @@ fn attention(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) workgrou
         var value: array<array<f32, BLOCK>, DV>;
         for (var b = 0u; b < BLOCK; b += STEP) {
             let j = j0 + b + lane % STEP;
-            let row = key_rows[at.group * p.keys + min(j, p.keys - 1u)];
-            let base = ((at.batch * p.key_rows + row) * H + at.head) * FOURS + lane / STEP * (FOURS / SHARE);
-            var part: array<V, FOURS / SHARE>;
-            for (var f = 0u; f < FOURS / SHARE; f++) { part[f] = V(keys[base + f]); }
+            var record = at.list * p.keys + min(j, p.keys - 1u);
+            if LISTED == 0u {
+                let row = key_rows[at.group * p.keys + min(j, p.keys - 1u)];
+                record = (at.batch * p.key_rows + row) * H + at.head;
+            }
+            var part: array<V, LOADS>;
+            for (var f = 0u; f < LOADS; f++) { part[f] = V(keys[record * FOURS + lane / STEP * LOADS + f]); }
             let starts = spread(select(LOW, 0.0, j < p.keys));
             for (var l = 0u; l < STEP; l++) { start[b + l] = starts[l]; }
             for (var d = 0u; d < DK; d++) {

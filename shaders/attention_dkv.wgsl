@@ -1,10 +1,12 @@
 // The gradient of attention by its keys and values: attention_dq.wgsl has the formulas.
 //
-// Inputs queries [B, H, slots] of records, keys [B, M, H] of records (both by
-// attention_records.wgsl), key_rows [groups · keys];
-// outputs dk [B, key slots, H·DK], dv [B, key slots, H·DV].
+// Inputs queries [B, groups, H, queries] of records, or those of the lists that this grid is for, keys
+// [B, M, H] or, if LISTED, [B, groups, H, keys] of records (both by attention_records.wgsl), key_rows
+// [groups · keys] (not read if LISTED); outputs dk [B, key slots, H·DK], dv [B, key slots, H·DV].
 // Grid and constants: as attention.wgsl, R key slots in registers, walking over the queries of
 // their group, BLOCK at a time.
+
+const FOURS = QUERY_FOURS;
 
 @group(0) @binding(0) var<storage, read> queries: array<V>;
 @group(0) @binding(1) var<storage, read> keys: array<V>;
@@ -18,17 +20,17 @@ fn attention_dkv(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) work
     let tile = min(((id.y * workgroups.x + id.x) * WG + local) / LANES, p.count - 1u);
     let lane = local % LANES;
     let at = place(tile, lane, p.keys);
-    let slots = p.groups * p.queries;
 
     var key: array<array<f32, DK>, R>;
     var value: array<array<f32, DV>, R>;
     var key_acc: array<array<f32, DK>, R>;
     var value_acc: array<array<f32, DV>, R>;
     for (var r = 0u; r < R; r++) {
-        let row = key_rows[at.group * p.keys + min(at.first + r * LANES, p.keys - 1u)];
-        let base = ((at.batch * p.key_rows + row) * H + at.head) * FOURS;
-        var record: array<V, FOURS>;
-        for (var f = 0u; f < FOURS; f++) { record[f] = keys[base + f]; }
+        let j = min(at.first + r * LANES, p.keys - 1u);
+        var i = (p.first + at.list) * p.keys + j;
+        if LISTED == 0u { i = (at.batch * p.key_rows + key_rows[at.group * p.keys + j]) * H + at.head; }
+        var record: array<V, KEY_FOURS>;
+        for (var f = 0u; f < KEY_FOURS; f++) { record[f] = keys[i * KEY_FOURS + f]; }
         for (var d = 0u; d < DK; d++) {
             key[r][d] = record[d / 4u][d % 4u];
             key_acc[r][d] = 0.0;
@@ -46,10 +48,9 @@ fn attention_dkv(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) work
         var dys: array<array<f32, BLOCK>, DV>;
         for (var b = 0u; b < BLOCK; b += STEP) {
             let j = j0 + b + lane % STEP;
-            let slot = at.group * p.queries + min(j, p.queries - 1u);
-            let base = ((at.batch * H + at.head) * slots + slot) * FOURS + lane / STEP * (FOURS / SHARE);
-            var part: array<V, FOURS / SHARE>;
-            for (var f = 0u; f < FOURS / SHARE; f++) { part[f] = queries[base + f]; }
+            let record = at.list * p.queries + min(j, p.queries - 1u);
+            var part: array<V, LOADS>;
+            for (var f = 0u; f < LOADS; f++) { part[f] = queries[record * FOURS + lane / STEP * LOADS + f]; }
             for (var d = 0u; d < DK; d++) {
                 let spread_q = spread_number(part, d);
                 for (var l = 0u; l < STEP; l++) { qs[d][b + l] = spread_q[d / PART * STEP + l]; }

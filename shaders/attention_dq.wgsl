@@ -3,10 +3,12 @@
 // With p_ij = exp(s_ij − lse_i), D_i = Σ_d dy_id·y_id and ds_ij = p_ij·(dy_i·v_j − D_i):
 //   dq_i = scale·Σ_j ds_ij·k_j,  dk_j = scale·Σ_i ds_ij·q_i,  dv_j = Σ_i p_ij·dy_i.
 //
-// Inputs queries [B, H, slots] of records, keys [B, M, H] of records (both by
+// Inputs queries [B, groups, H, queries] of records and keys as attention.wgsl has them (both by
 // attention_records.wgsl), key_rows [groups · keys]; output dq [B, slots, H·DK].
 // Grid and constants: as attention.wgsl, R query slots in registers, walking over the keys.
 // attention_dkv.wgsl holds the keys and walks over the queries.
+
+const FOURS = KEY_FOURS;
 
 @group(0) @binding(0) var<storage, read> queries: array<V>;
 @group(0) @binding(1) var<storage, read> keys: array<V>;
@@ -27,10 +29,9 @@ fn attention_dq(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) workg
     var offset: array<f32, R>;
     var delta: array<f32, R>;
     for (var r = 0u; r < R; r++) {
-        let slot = at.group * p.queries + min(at.first + r * LANES, p.queries - 1u);
-        let base = ((at.batch * H + at.head) * slots + slot) * FOURS;
-        var record: array<V, FOURS>;
-        for (var f = 0u; f < FOURS; f++) { record[f] = queries[base + f]; }
+        let i = (p.first + at.list) * p.queries + min(at.first + r * LANES, p.queries - 1u);
+        var record: array<V, QUERY_FOURS>;
+        for (var f = 0u; f < QUERY_FOURS; f++) { record[f] = queries[i * QUERY_FOURS + f]; }
         for (var d = 0u; d < DK; d++) {
             qs[r][d] = record[d / 4u][d % 4u];
             acc[r][d] = 0.0;
@@ -46,10 +47,13 @@ fn attention_dq(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) workg
         var value: array<array<f32, BLOCK>, DV>;
         for (var b = 0u; b < BLOCK; b += STEP) {
             let j = j0 + b + lane % STEP;
-            let row = key_rows[at.group * p.keys + min(j, p.keys - 1u)];
-            let base = ((at.batch * p.key_rows + row) * H + at.head) * FOURS + lane / STEP * (FOURS / SHARE);
-            var part: array<V, FOURS / SHARE>;
-            for (var f = 0u; f < FOURS / SHARE; f++) { part[f] = V(keys[base + f]); }
+            var record = at.list * p.keys + min(j, p.keys - 1u);
+            if LISTED == 0u {
+                let row = key_rows[at.group * p.keys + min(j, p.keys - 1u)];
+                record = (at.batch * p.key_rows + row) * H + at.head;
+            }
+            var part: array<V, LOADS>;
+            for (var f = 0u; f < LOADS; f++) { part[f] = V(keys[record * FOURS + lane / STEP * LOADS + f]); }
             let starts = spread(select(LOW, 0.0, j < p.keys));
             for (var l = 0u; l < STEP; l++) { start[b + l] = starts[l]; }
             for (var d = 0u; d < DK; d++) {

@@ -1,44 +1,46 @@
 // What the attention kernels share; put before each of them.
 
 struct Params {
-    count: u32, groups: u32, queries: u32, keys: u32, // count of tiles; per group
-    rows: u32, key_rows: u32, scale: f32,             // N, M; scale · log2(e)
+    count: u32, first: u32, groups: u32, queries: u32, keys: u32, // tiles, their first list; per group
+    rows: u32, key_rows: u32, scale: f32,                         // N, M; scale · log2(e)
 }
 var<immediate> p: Params;
 
 const NONE = 0xffffffffu; // an empty slot
 const LOW = -1e30;        // below every score, yet finite
 
-/// What attention_records.wgsl packs for a row or slot and one head, in so many fours: of a key k, v; of
-/// a query q · scale, dy, and then two numbers for the gradient, the score's start (−lse in units
-/// of log2; LOW for an empty slot) and Σ dy·y. An even number, so that two lanes can share a load.
-const FOURS = (DK + DV + 9u) / 8u * 2u;
+/// What attention_records.wgsl packs for a row or slot and one head: of a key k, v, in KEY_FOURS fours;
+/// of a query, in QUERY_FOURS, q · scale, dy, and then two numbers for the gradient, the score's start
+/// (−lse in units of log2; LOW for an empty slot) and Σ dy·y. Both are multiples of SHARE.
 const START = DK + DV;
 const DELTA = START + 1u;
 
-/// A step loads BLOCK records, STEP at once: where a block has fewer than LANES, as many lanes as
-/// SHARE it load a part of one record each, and all of them get what they need by spread.
+/// A step loads BLOCK records of FOURS fours, STEP at once: where a block has fewer than LANES, as many
+/// lanes as SHARE it load a part of one record each, and all of them get what they need by spread.
 const SHARE = max(LANES / BLOCK, 1u);
 const STEP = LANES / SHARE;
-const PART = 4u * FOURS / SHARE; // numbers
+const LOADS = FOURS / SHARE; // of each lane
+const PART = 4u * LOADS;     // numbers
 
 /// Number c of the STEP records whose parts the lanes hold: from element c / PART · STEP on.
-fn spread_number(part: array<V, FOURS / SHARE>, c: u32) -> array<f32, LANES> {
+fn spread_number(part: array<V, LOADS>, c: u32) -> array<f32, LANES> {
     return spread(part[c % PART / 4u][c % 4u]);
 }
 
-/// A tile of R·LANES consecutive slots of one group and head: each of its LANES invocations holds
-/// the R slots first, first + LANES, … in registers.
-struct Place { first: u32, head: u32, group: u32, batch: u32 }
+/// A list is a group's for one head; they are numbered by batch, group and head, from p.first on.
+/// A tile is R·LANES consecutive slots of one list: each of its LANES invocations holds the R slots first,
+/// first + LANES, … in registers.
+struct Place { first: u32, list: u32, head: u32, group: u32, batch: u32 } // list: less p.first
 
 fn place(tile: u32, lane: u32, slots_per_group: u32) -> Place {
     let tiles = (slots_per_group + R * LANES - 1u) / (R * LANES);
-    return Place(
-        tile % tiles * (R * LANES) + lane,
-        tile / tiles % H,
-        tile / (tiles * H) % p.groups,
-        tile / (tiles * H * p.groups),
-    );
+    let list = tile / tiles;
+    let at = place_of_list(p.first + list);
+    return Place(tile % tiles * (R * LANES) + lane, list, at.head, at.group, at.batch);
+}
+
+fn place_of_list(list: u32) -> Place {
+    return Place(0u, list, list % H, list / H % p.groups, list / (H * p.groups));
 }
 
 /// 2^x of each, for x below 100. Written out for a software driver: Mesa's own exp2 is twice as long

@@ -6,7 +6,7 @@ use autograd::{Var, no_grad};
 use catanet::train::check_size;
 use catanet::{CATANet, Mode};
 use nn::{load_state_dict, state_dict};
-use tensor::{Device, Tensor};
+use tensor::{Device, Overrides, Tensor};
 
 /// The adapter as it is, and with kernels that take no more than 1.5 MiB of a tensor (4096 tokens in
 /// attention) or 2.5 MiB.
@@ -14,7 +14,11 @@ fn devices() -> &'static [Device; 3] {
     static DEVICES: OnceLock<[Device; 3]> = OnceLock::new();
     DEVICES.get_or_init(|| {
         [None, Some(1536 << 10), Some(2560 << 10)].map(|limit| {
-            Device::open_with_binding_limit(None, limit).expect("tests need an adapter")
+            let overrides = Overrides {
+                binding_limit: limit,
+                ..Default::default()
+            };
+            Device::open_with(None, overrides).expect("tests need an adapter")
         })
     })
 }

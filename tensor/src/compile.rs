@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use crate::device::lock;
-use crate::pipeline::{IMMEDIATE_BYTES, Pipeline, layouts};
+use crate::pipeline::{Bindings, IMMEDIATE_BYTES, Pipeline, layouts};
 use crate::record::begin_pass;
 use crate::store::Store;
 
@@ -26,8 +26,7 @@ pub(crate) struct Job {
     pub entry: &'static str,
     pub source: String, // with its constants
     pub layout: wgpu::PipelineLayout,
-    pub inputs: usize,
-    pub outputs: usize,
+    pub bindings: Bindings,
 }
 
 /// Compiles on as many threads as there are cores. Waits on drop for what is being compiled, and
@@ -201,14 +200,14 @@ impl Stage {
         let Some((device, queue)) = &self.0 else {
             return;
         };
-        let count = job.inputs + job.outputs;
-        let (layout, pipeline_layout) = layouts(device, job.inputs, job.outputs);
+        let count = job.bindings.inputs + job.bindings.outputs;
+        let (layout, pipeline_layout) = layouts(device, &job.bindings);
         let pipeline = compile(device, job, &pipeline_layout, checked, None);
         let buffer = |_| {
             device.create_buffer(&wgpu::BufferDescriptor {
                 label: None,
-                size: 256,
-                usage: wgpu::BufferUsages::STORAGE,
+                size: device.limits().max_uniform_buffer_binding_size,
+                usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::UNIFORM,
                 mapped_at_creation: false,
             })
         };

@@ -23,7 +23,18 @@ pub(crate) struct Inner {
     software: bool,
     limits: wgpu::Limits,
     lanes: usize,
+    window: Option<u64>,
     lost: Arc<OnceLock<String>>,
+}
+
+/// What tests change of a device, so that what is done on other machines can be seen on this one.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Overrides {
+    /// Lowers [`Device::max_tensor_bytes`]: what is done about tensors beyond it shows on small ones.
+    pub binding_limit: Option<u64>,
+    /// Whether a software driver's kernels take what fits as uniforms, which is otherwise so where
+    /// their loads from storage buffers are dear.
+    pub windows: Option<bool>,
 }
 
 /// Counters since the device was opened, and the pool's size now.
@@ -78,19 +89,18 @@ impl Device {
     /// # Errors
     /// No adapter, no adapter of that name, or one that does not open.
     pub fn open(wanted: Option<&str>) -> Result<Device> {
-        Device::open_with_binding_limit(wanted, None)
+        Device::open_with(wanted, Overrides::default())
     }
 
-    /// [`Device::open`] with [`Device::max_tensor_bytes`] lowered: so that what is done about tensors
-    /// beyond it can be seen on small ones.
+    /// [`Device::open`] with what tests override.
     ///
     /// # Errors
     /// As [`Device::open`].
-    pub fn open_with_binding_limit(wanted: Option<&str>, bytes: Option<u64>) -> Result<Device> {
+    pub fn open_with(wanted: Option<&str>, overrides: Overrides) -> Result<Device> {
         let adapter = adapter::choose(wanted)?;
         let info = adapter.get_info();
         let mut limits = adapter.limits();
-        if let Some(bytes) = bytes {
+        if let Some(bytes) = overrides.binding_limit {
             let lowered = limits.max_storage_buffer_binding_size.min(bytes);
             limits.max_storage_buffer_binding_size = lowered;
         }
@@ -130,6 +140,10 @@ impl Device {
             _ if report.get().is_some() => {} // what a lost device's objects give rise to
             other => panic!("{other}"),       // a bug of this crate's
         }));
+        let windows = overrides
+            .windows
+            .unwrap_or_else(|| adapter::loads_are_dear(&info));
+        let window = (lanes > 1 && windows).then_some(limits.max_uniform_buffer_binding_size);
         let compiler = Compiler::new(adapter, raw.clone(), is_set("CATANET_CHECKED"));
         Ok(Device(Arc::new(Inner {
             pipelines: Mutex::new(Pipelines::new(compiler)),
@@ -142,6 +156,7 @@ impl Device {
             software,
             limits,
             lanes: lanes as usize,
+            window,
             lost,
         })))
     }
@@ -168,6 +183,12 @@ impl Device {
         self.0.lanes
     }
 
+    /// Where a load from a storage buffer is dear and one from a uniform is not, how many bytes of an
+    /// input a kernel can take as a uniform: a window.
+    pub(crate) fn window(&self) -> Option<u64> {
+        self.0.window
+    }
+
     /// The largest tensor, in bytes, that a kernel can take on this adapter. Larger ones can be made
     /// ([`ops::concat`](crate::ops::concat)) and taken in parts ([`ops::slice`](crate::ops::slice)),
     /// up to [`Device::max_memory_bytes`].
@@ -186,7 +207,13 @@ impl Device {
 
     /// Where a kernel may begin to read a buffer: at multiples of this.
     pub(crate) fn binding_alignment(&self) -> u64 {
-        self.0.limits.min_storage_buffer_offset_alignment.into()
+        let limits = &self.0.limits;
+        let uniform = self
+            .0
+            .window
+            .map(|_| limits.min_uniform_buffer_offset_alignment);
+        let storage = limits.min_storage_buffer_offset_alignment;
+        storage.max(uniform.unwrap_or(1)).into()
     }
 
     /// Counters, for tests and profiles.
@@ -287,6 +314,7 @@ impl Device {
             label: None,
             size,
             usage: wgpu::BufferUsages::STORAGE
+                | wgpu::BufferUsages::UNIFORM
                 | wgpu::BufferUsages::COPY_SRC
                 | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,

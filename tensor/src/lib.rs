@@ -33,7 +33,7 @@ mod store;
 mod tensor;
 
 pub use adapter::{AdapterSummary, list_adapters};
-pub use device::{Device, Stats};
+pub use device::{Device, Overrides, Stats};
 pub use error::{Error, Result};
 pub use profile::{Clock, Event, KernelTime, Profile};
 pub use tensor::{Element, Tensor};

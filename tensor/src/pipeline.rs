@@ -10,8 +10,9 @@ use crate::compile::{Compiler, Job};
 ///
 /// The file sees `const NAME: u32 = value;` for every constant, before its first line; with a
 /// constant `LANES` also the function `spread` (see [`spread_source`]), with `VEC` the type `V` (see
-/// [`vec_source`]); and how each binding stores its numbers (see [`stored_source`]). Its bindings are numbered: the inputs first, then the outputs, in the order of
-/// the dispatch.
+/// [`vec_source`]); and how each binding stores its numbers (see [`stored_source`]). Its bindings are
+/// numbered: the inputs first, then the outputs, in the order of the dispatch. With a constant `UNIFORMi`
+/// that is not 0, input i is bound as a uniform of so many fours (see [`bound_source`]).
 pub(crate) struct Kernel<'a> {
     pub source: &'static str,
     pub entry: &'static str,
@@ -43,9 +44,17 @@ impl Pipeline {
 type Key = (&'static str, Vec<u32>, usize, Vec<bool>); // entry, constants, inputs, halves
 type Layouts = (wgpu::BindGroupLayout, wgpu::PipelineLayout);
 
+/// How a kernel's buffers are bound.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Bindings {
+    pub inputs: usize,
+    pub outputs: usize,
+    pub uniform: Vec<usize>, // of the inputs; the others and the outputs are storage
+}
+
 pub(crate) struct Pipelines {
     made: HashMap<Key, Arc<Pipeline>>,
-    layouts: HashMap<(usize, usize), Layouts>, // by inputs and outputs
+    layouts: HashMap<Bindings, Layouts>,
     compiler: Compiler,
 }
 
@@ -73,15 +82,19 @@ impl Pipelines {
         inputs: usize,
         halves: Vec<bool>,
     ) -> Arc<Pipeline> {
-        let outputs = halves.len() - inputs;
         let values = kernel.constants.iter().map(|c| c.1).collect();
         let key = (kernel.entry, values, inputs, halves);
         let made = self.made.get(&key).cloned();
         made.unwrap_or_else(|| {
+            let bindings = Bindings {
+                inputs,
+                outputs: key.3.len() - inputs,
+                uniform: uniforms(kernel).map(|(i, _)| i).collect(),
+            };
             let (layout, pipeline_layout) = self
                 .layouts
-                .entry((inputs, outputs))
-                .or_insert_with(|| layouts(device, inputs, outputs));
+                .entry(bindings.clone())
+                .or_insert_with(|| layouts(device, &bindings));
             let (mut name, mut source) = (kernel.entry.to_owned(), stored_source(kernel, &key.3));
             if key.3.contains(&true) {
                 name += " f16";
@@ -103,15 +116,41 @@ impl Pipelines {
             self.compiler.compile(Job {
                 pipeline: pipeline.clone(),
                 entry: kernel.entry,
-                source: source + kernel.source,
+                source: source + &bound_source(kernel),
                 layout: pipeline_layout.clone(),
-                inputs,
-                outputs,
+                bindings,
             });
             self.made.insert(key, pipeline.clone());
             pipeline
         })
     }
+}
+
+/// The inputs that a kernel takes as uniforms, and their lengths in fours.
+fn uniforms(kernel: &Kernel) -> impl Iterator<Item = (usize, u32)> {
+    let length = |(name, fours): &(&str, u32)| {
+        let binding = name.strip_prefix("UNIFORM")?.parse().ok()?;
+        (*fours > 0).then_some((binding, *fours))
+    };
+    kernel.constants.iter().filter_map(length)
+}
+
+/// The kernel's source, with `var<uniform> x: array<T, length>` for `var<storage, read> x: array<T>`
+/// where it takes x as a uniform: what [`Device::window`](crate::Device) is for.
+///
+/// # Panics
+/// If the kernel has no such binding.
+fn bound_source(kernel: &Kernel) -> String {
+    let mut source = kernel.source.to_owned();
+    for (binding, fours) in uniforms(kernel) {
+        let storage = format!("@binding({binding}) var<storage, read> ");
+        let (before, rest) = source
+            .split_once(&storage)
+            .expect("the kernel has this binding");
+        let (declared, after) = rest.split_once(">;").expect("it is an array of something");
+        source = format!("{before}@binding({binding}) var<uniform> {declared}, {fours}>;{after}");
+    }
+    source
 }
 
 /// `spread(v)`, the values that the `LANES` invocations of a subgroup hold in `v`, for all of them.
@@ -184,16 +223,20 @@ pub(crate) fn vec_width(channels: usize) -> usize {
     if channels.is_multiple_of(4) { 4 } else { 1 }
 }
 
-/// Storage buffers, the inputs read-only.
-pub(crate) fn layouts(device: &wgpu::Device, inputs: usize, outputs: usize) -> Layouts {
-    let entries: Vec<_> = (0..inputs + outputs)
+/// Uniforms, and storage buffers of which the inputs are read-only.
+pub(crate) fn layouts(device: &wgpu::Device, bindings: &Bindings) -> Layouts {
+    let ty = |i| match bindings.uniform.contains(&i) {
+        true => wgpu::BufferBindingType::Uniform,
+        false => wgpu::BufferBindingType::Storage {
+            read_only: i < bindings.inputs,
+        },
+    };
+    let entries: Vec<_> = (0..bindings.inputs + bindings.outputs)
         .map(|i| wgpu::BindGroupLayoutEntry {
             binding: i as u32,
             visibility: wgpu::ShaderStages::COMPUTE,
             ty: wgpu::BindingType::Buffer {
-                ty: wgpu::BufferBindingType::Storage {
-                    read_only: i < inputs,
-                },
+                ty: ty(i),
                 has_dynamic_offset: false,
                 min_binding_size: None,
             },

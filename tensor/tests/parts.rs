@@ -5,13 +5,17 @@ mod common;
 use std::sync::OnceLock;
 
 use common::{device, random, random_vec};
-use tensor::{Device, Error, Tensor, ops};
+use tensor::{Device, Error, Overrides, Tensor, ops};
 
 /// A device whose kernels take no more than 4 KiB of a tensor.
 fn limited() -> &'static Device {
     static DEVICE: OnceLock<Device> = OnceLock::new();
     device(); // opened before it, not at the same time
-    let open = || Device::open_with_binding_limit(None, Some(4096));
+    let overrides = Overrides {
+        binding_limit: Some(4096),
+        ..Default::default()
+    };
+    let open = || Device::open_with(None, overrides);
     DEVICE.get_or_init(|| open().expect("tests need an adapter"))
 }
 

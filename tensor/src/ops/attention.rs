@@ -1,6 +1,9 @@
 //! Attention between listed rows: windows, sub-groups and token centres alike.
 
+use std::ops::Range;
+
 use super::gather::{RowLists, segment_sum, tokens};
+use super::parts::{fits_window, windows};
 use crate::device::{Buffer, Device};
 use crate::pipeline::Kernel;
 use crate::record::grid;
@@ -42,8 +45,9 @@ impl AttentionLists {
     }
 }
 
-/// Numbers in a record of attention_records.wgsl: one for every key row and head, and in the gradient
-/// for every slot of a query and head, for heads of `dk` channels of queries and keys, `dv` of values.
+/// Numbers in a record of attention_records.wgsl at most: one for every key row and head, and in the
+/// gradient for every slot of a query and head, for heads of `dk` channels of queries and keys, `dv` of
+/// values.
 pub const fn attention_record(dk: usize, dv: usize) -> usize {
     (dk + dv + 2).next_multiple_of(8)
 }
@@ -55,7 +59,16 @@ struct Sizes {
     dk: usize, // channels per head, of queries and keys
     dv: usize, // … of values
     slots: usize,
-    params: [u32; 6], // groups, queries, keys, rows, key rows, scale
+    lists: usize,      // of each group and head
+    fours: [usize; 2], // of the records of keys and of queries
+    params: [u32; 6],  // groups, queries, keys, rows, key rows, scale
+}
+
+/// The records that a kernel walks over, of all lists or of some.
+struct Walk {
+    lists: Range<usize>,
+    records: Buffer,
+    uniform: usize, // the records' fours where they are bound as a uniform, else 0
 }
 
 impl Sizes {
@@ -85,6 +98,12 @@ impl Sizes {
         let [groups, per_group, key_rows] = [queries.groups, queries.per_group, keys.source_rows];
         let [groups, queries_each, keys_each, rows, key_rows] =
             [groups, per_group, keys.per_group, rows, key_rows].map(|n| n as u32);
+        let share = q.device().lanes().div_ceil(BLOCK);
+        let fours = [
+            channels / heads + value_channels / heads,
+            channels / heads + value_channels / heads + 2,
+        ]
+        .map(|numbers: usize| numbers.div_ceil(4).next_multiple_of(share));
         let scale = std::f32::consts::LOG2_E / (dk as f32).sqrt(); // scores as exponents of 2
         Sizes {
             batch,
@@ -92,6 +111,8 @@ impl Sizes {
             dk,
             dv: value_channels / heads,
             slots: queries.len(),
+            lists: batch * queries.groups * heads,
+            fours,
             params: [
                 groups,
                 queries_each,
@@ -103,20 +124,41 @@ impl Sizes {
         }
     }
 
-    fn record(&self) -> usize {
-        attention_record(self.dk, self.dv)
+    /// Keys and values, packed for the kernels: see attention_records.wgsl. By lists where those can be
+    /// taken as uniforms, else by rows.
+    fn key_records(&self, k: &Tensor, v: &Tensor, keys: &RowLists) -> Keys {
+        let (device, numbers) = (k.device(), 4 * self.fours[0]);
+        let record = 4 * numbers as u64; // bytes
+        let fits = |most: Option<u64>, records: usize| {
+            most.is_some_and(|most| records as u64 * record <= most)
+        };
+        let listed = !k.is_half()
+            && !fits(device.window(), k.rows() * self.heads)
+            && fits(device.window(), keys.per_group)
+            && fits(Some(device.max_tensor_bytes()), self.lists * keys.per_group);
+        let shape = match listed {
+            true => [self.lists, 1, keys.per_group, numbers],
+            false => [self.batch, k.shape()[1], self.heads, numbers],
+        };
+        let records = Tensor::like(k, &shape);
+        let inputs = [k.buffer(), v.buffer(), keys.index.buffer()];
+        let kernel = (
+            RECORDS,
+            "attention_keys",
+            &[("LISTED", listed as usize)][..],
+        );
+        self.dispatch(
+            kernel,
+            records.rows(),
+            0,
+            EACH,
+            &inputs,
+            &[records.buffer()],
+        );
+        Keys { records, listed }
     }
 
-    /// Keys and values, packed by row and head for the kernels: see attention_records.wgsl.
-    fn key_records(&self, k: &Tensor, v: &Tensor) -> Tensor {
-        let records = Tensor::like(k, &[self.batch, k.shape()[1], self.heads, self.record()]);
-        let count = k.rows() * self.heads;
-        let (inputs, outputs) = ([k.buffer(), v.buffer()], [records.buffer()]);
-        self.dispatch((RECORDS, "attention_keys"), count, EACH, &inputs, &outputs);
-        records
-    }
-
-    /// What the gradient needs of every query, by slot and head.
+    /// What the gradient needs of every query, by list.
     fn query_records(
         &self,
         q: &Tensor,
@@ -124,32 +166,67 @@ impl Sizes {
         dy: &Tensor,
         queries: &RowLists,
     ) -> Tensor {
-        let shape = [self.batch, self.heads, self.slots, self.record()];
-        let records = Tensor::uninit(q.device(), &shape);
+        let records = Tensor::uninit(
+            q.device(),
+            &[self.lists, queries.per_group, 4 * self.fours[1]],
+        );
         let inputs = [q, y, dy, lse].map(Tensor::buffer);
         let inputs = [&inputs[..], &[queries.index.buffer()]].concat();
-        let count = self.batch * self.heads * self.slots;
-        let kernel = (RECORDS, "attention_queries");
-        self.dispatch(kernel, count, EACH, &inputs, &[records.buffer()]);
+        let kernel = (RECORDS, "attention_queries", &[("LISTED", 0)][..]);
+        self.dispatch(
+            kernel,
+            records.rows(),
+            0,
+            EACH,
+            &inputs,
+            &[records.buffer()],
+        );
         records
     }
 
-    /// How many tiles of one group's slots for one head there are.
-    fn tiles(&self, tiled: &RowLists, tile: Tile) -> usize {
-        let tiles = tiled.per_group.div_ceil(tile.rows * tile.lanes);
-        self.batch * tiled.groups * self.heads * tiles
+    /// How a kernel walks over records, which are those of one list after another if `listed`: window
+    /// by window, if so, where a device asks for that.
+    fn walks(&self, records: &Tensor, listed: bool) -> Vec<Walk> {
+        let (device, all) = (records.device(), records.buffer());
+        let list = all.bytes as usize / self.lists;
+        let cut = (listed && !fits_window(records) && !records.is_half())
+            .then(|| windows(device, self.lists, list));
+        match cut.flatten() {
+            Some(windows) => windows
+                .map(|lists| Walk {
+                    records: all.part((lists.start * list) as u64, (lists.len() * list) as u64),
+                    uniform: lists.len() * list / 16,
+                    lists,
+                })
+                .collect(),
+            None => vec![Walk {
+                lists: 0..self.lists,
+                records: all.clone(),
+                uniform: if fits_window(records) {
+                    records.len() / 4
+                } else {
+                    0
+                },
+            }],
+        }
     }
 
-    /// Dispatches a kernel of so many tiles.
+    /// How many tiles of one list's slots there are.
+    fn tiles(&self, tiled: &RowLists, tile: Tile) -> usize {
+        tiled.per_group.div_ceil(tile.rows * tile.lanes)
+    }
+
+    /// Dispatches a kernel, with constants of its own, of so many tiles, from list `first` on.
     fn dispatch(
         &self,
-        (source, entry): (&'static str, &'static str),
+        (source, entry, constants): (&'static str, &'static str, &[(&'static str, usize)]),
         count: usize,
+        first: usize,
         tile: Tile,
         inputs: &[&Buffer],
         outputs: &[&Buffer],
     ) {
-        let constants = [
+        let common = [
             ("WG", tile.workgroup),
             ("LANES", tile.lanes),
             ("R", tile.rows),
@@ -157,21 +234,34 @@ impl Sizes {
             ("H", self.heads),
             ("DK", self.dk),
             ("DV", self.dv),
+            ("KEY_FOURS", self.fours[0]),
+            ("QUERY_FOURS", self.fours[1]),
             ("VEC", 4),
-        ]
-        .map(|(name, value)| (name, value as u32));
+        ];
+        let constants = [&common, constants].concat();
+        let constants: Vec<_> = constants
+            .iter()
+            .map(|&(name, v)| (name, v as u32))
+            .collect();
         let kernel = Kernel {
             source,
             entry,
             constants: &constants,
         };
         let [groups, queries, keys, rows, key_rows, scale] = self.params;
-        let params = [count as u32, groups, queries, keys, rows, key_rows, scale];
+        let [count32, first] = [count, first].map(|n| n as u32);
+        let params = [count32, first, groups, queries, keys, rows, key_rows, scale];
         let workgroups = grid((count * tile.lanes).div_ceil(tile.workgroup));
         outputs[0]
             .device()
             .dispatch(&kernel, inputs, outputs, &params, workgroups);
     }
+}
+
+/// Keys and values as the kernels take them.
+struct Keys {
+    records: Tensor,
+    listed: bool, // by lists, else by rows
 }
 
 /// How the kernels cut their work: see attention.wgsl.
@@ -182,6 +272,9 @@ struct Tile {
     rows: usize,  // held by an invocation
     block: usize, // of the other side, taken in one step
 }
+
+/// The keys, or queries, of a step on a software driver: their code fits an instruction cache.
+const BLOCK: usize = 8;
 
 /// One invocation for each record.
 const EACH: Tile = Tile {
@@ -212,7 +305,7 @@ impl Tile {
             workgroup: 8.max(lanes),
             lanes,
             rows,
-            block: 8,
+            block: BLOCK,
         }
     }
 }
@@ -238,17 +331,25 @@ pub fn attention(
     let AttentionLists { queries, keys } = lists;
     let y = Tensor::like(q, &[sizes.batch, sizes.slots, v.channels()]);
     let lse = Tensor::uninit(q.device(), &[sizes.batch, heads, sizes.slots]);
-    let records = sizes.key_records(k, v);
-    let inputs = [q.buffer(), records.buffer()];
-    let inputs = [&inputs[..], &[queries.index.buffer(), keys.index.buffer()]].concat();
+    let Keys { records, listed } = sizes.key_records(k, v, keys);
     let tile = Tile::new(q.device(), queries.per_group, 5);
-    sizes.dispatch(
-        (FORWARD, "attention"),
-        sizes.tiles(queries, tile),
-        tile,
-        &inputs,
-        &[y.buffer(), lse.buffer()],
-    );
+    for walk in sizes.walks(&records, listed) {
+        let constants = [("LISTED", listed as usize), ("UNIFORM1", walk.uniform)];
+        let inputs = [
+            q.buffer(),
+            &walk.records,
+            queries.index.buffer(),
+            keys.index.buffer(),
+        ];
+        sizes.dispatch(
+            (FORWARD, "attention", &constants),
+            walk.lists.len() * sizes.tiles(queries, tile),
+            walk.lists.start,
+            tile,
+            &inputs,
+            &[y.buffer(), lse.buffer()],
+        );
+    }
     (y, lse)
 }
 
@@ -279,23 +380,39 @@ pub fn attention_backward(
         lse.shape()
     );
     let query_records = sizes.query_records(q, (y, lse), dy, queries);
-    let key_records = sizes.key_records(k, v);
-    let inputs = [
-        query_records.buffer(),
-        key_records.buffer(),
-        keys.index.buffer(),
-    ];
+    let Keys {
+        records: key_records,
+        listed,
+    } = sizes.key_records(k, v, keys);
+    let lookup = keys.index.buffer();
 
     let dq = Tensor::uninit(device, &[batch, sizes.slots, q.channels()]);
     let dk = Tensor::uninit(device, &[batch, keys.len(), k.channels()]);
     let dv = Tensor::uninit(device, &[batch, keys.len(), v.channels()]);
     let tile = Tile::new(device, queries.per_group, 5);
-    let count = sizes.tiles(queries, tile);
-    sizes.dispatch((DQ, "attention_dq"), count, tile, &inputs, &[dq.buffer()]);
+    for walk in sizes.walks(&key_records, listed) {
+        let constants = [("LISTED", listed as usize), ("UNIFORM1", walk.uniform)];
+        let inputs = [query_records.buffer(), &walk.records, lookup];
+        let count = walk.lists.len() * sizes.tiles(queries, tile);
+        let kernel = (DQ, "attention_dq", &constants[..]);
+        sizes.dispatch(
+            kernel,
+            count,
+            walk.lists.start,
+            tile,
+            &inputs,
+            &[dq.buffer()],
+        );
+    }
     let tile = Tile::new(device, keys.per_group, 4);
-    let count = sizes.tiles(keys, tile);
-    let outputs = [dk.buffer(), dv.buffer()];
-    sizes.dispatch((DKV, "attention_dkv"), count, tile, &inputs, &outputs);
+    for walk in sizes.walks(&query_records, true) {
+        let constants = [("LISTED", listed as usize), ("UNIFORM0", walk.uniform)];
+        let inputs = [&walk.records, key_records.buffer(), lookup];
+        let count = walk.lists.len() * sizes.tiles(keys, tile);
+        let kernel = (DKV, "attention_dkv", &constants[..]);
+        let outputs = [dk.buffer(), dv.buffer()];
+        sizes.dispatch(kernel, count, walk.lists.start, tile, &inputs, &outputs);
+    }
     [dq, dk, dv]
 }
 

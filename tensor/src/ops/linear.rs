@@ -1,5 +1,6 @@
 //! The matrix product of a linear layer, and its gradients.
 
+use super::parts::fits_window;
 use super::reduce::sum_rows;
 use crate::pipeline::Kernel;
 use crate::record::grid;
@@ -253,6 +254,7 @@ fn product(
     };
     if n.is_multiple_of(4) && k.is_multiple_of(4) {
         let ([r, c, wg], lanes) = (tile(device, n), device.lanes());
+        let uniform = fits_window(w);
         let row_tiles = x.rows().div_ceil(r * lanes);
         let [gx, gz, _] = grid((row_tiles * lanes).div_ceil(wg));
         let sizes = [
@@ -262,6 +264,7 @@ fn product(
             ("C", c),
             ("LANES", lanes),
             ("WG", wg),
+            ("UNIFORM1", if uniform { n * k / 4 } else { 0 }),
         ];
         let params = [x.rows(), row_tiles];
         run((SOURCE, "linear"), &sizes, &params, [gx, n / c, gz]);
