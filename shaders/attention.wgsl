@@ -6,13 +6,13 @@
 // [B, groups · queries, H·DV] and lse [B, H, groups · queries], the log of the softmax's
 // denominator; zeros in empty slots. q, keys and y may be f16.
 // Grid: a tile of attention_place.wgsl per LANES invocations, walking over the keys of its group.
-// Constants: WG, LANES, R slots per invocation, BLOCK keys per step, H, DK, DV, LISTED, and the records'
+// Constants: WG, LANES, R slots per invocation, BLOCK keys per step (4 or more), H, DK, DV, LISTED, and the records'
 // sizes.
 //
 // Scores are never stored: every step takes BLOCK keys, raises the row's maximum if need be, and
 // corrects its sums by the difference (the online softmax). The block makes that correction cheap,
-// and it is in registers while R rows go over it; its lanes are loaded one key each, and spread.
-// Within a row the loops run over the block first: BLOCK sums, none of which waits for another.
+// and it is in registers while R rows go over it; every lane loads a key or a part of one, to be spread.
+// Within a row the scores are summed over the block first: BLOCK sums, none of which waits for another.
 // Nothing returns early (lanes that can be switched off cost the software driver dear): slots
 // beyond the end repeat the last one and store its values once more.
 
@@ -77,6 +77,7 @@ fn attention(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) workgrou
             for (var d = 0u; d < DK; d++) {
                 for (var b = 0u; b < BLOCK; b++) { s[b] = fma(qs[r][d], key[d][b], s[b]); }
             }
+            // Four maxima that do not wait for each other; the loop takes in all of s.
             var largest = array<f32, 4>(top[r], s[1], s[2], s[3]);
             for (var b = 0u; b < BLOCK; b++) { largest[b % 4u] = larger(largest[b % 4u], s[b]); }
             let raised = larger(larger(largest[0], largest[1]), larger(largest[2], largest[3]));

@@ -6,10 +6,10 @@
 // unless RESIDUAL), outputs dx [rows, C] and partial [invocations, 2·C], the sums of dw and db over
 // an invocation's rows; f32, in V's (stats in twos).
 // Constants: VEC numbers in a V, CV = C / VEC; R rows per invocation; RESIDUAL (0 or 1).
-// Grid: one invocation per R rows, WG apart, folded into two dimensions; rows beyond the end repeat
-// the last one, and count as zero in the sums.
+// Grid: one invocation per R rows, WG apart, p.groups workgroups folded into two dimensions; those beyond
+// repeat the last. Rows beyond the end repeat the last one, and count as zero in the sums.
 
-struct Params { rows: u32 }
+struct Params { rows: u32, groups: u32 }
 var<immediate> p: Params;
 
 @group(0) @binding(0) var<storage, read> x: array<V>;
@@ -23,7 +23,7 @@ var<immediate> p: Params;
 @compute @workgroup_size(WG)
 fn layer_norm_backward(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
                        @builtin(local_invocation_index) local: u32) {
-    let group = id.y * groups.x + id.x;
+    let group = min(id.y * groups.x + id.x, p.groups - 1u);
     let first = group * (WG * R) + local;
     var weight: array<V, CV>;
     var dw: array<V, CV>;

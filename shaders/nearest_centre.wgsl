@@ -1,8 +1,8 @@
 // owner[t] = the m with the largest ⟨x_t, c_m⟩, the lowest m on ties.
 //
 // Bindings: x [tokens, C], centres [M, C], both rows of unit length, f32; output owner [tokens] u32.
-// Constants: C channels, in blocks of CB; R tokens per invocation; LANES, WG; BLOCK centres a step,
-// of which LANES is a multiple, or else LANES is one of BLOCK.
+// Constants: C channels, in blocks of CB; R tokens per invocation; LANES, WG; BLOCK centres a step;
+// LANES and BLOCK are such that one divides the other.
 // Grid: one invocation per R tokens, LANES apart, folded into two dimensions; beyond the end, the
 // last token again.
 //

@@ -64,12 +64,12 @@ class Contestant:
         self.half = self.precision == "fp16"
         tf32 = self.precision == "tf32"
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
-        torch.backends.cudnn.benchmark = True
         torch.manual_seed(0)
         if self.device == "cuda":
             torch.zeros(1, device="cuda")  # the context is not the work's
         self.before = of_process("VmRSS")
         kind = work.pop("kind")
+        torch.backends.cudnn.benchmark = kind != "start"  # a search for the fastest takes long
         self.is_kernel = kind not in ("forward", "train", "start")
         self.run = getattr(self, kind)(**work)
 
@@ -184,13 +184,15 @@ def serve(peer, work):
     kind = work["kind"]
     contestant = Contestant(peer, work)
     contestant.seconds(1)  # compiles
-    if kind != "start":
-        contestant.seconds(1)  # records a graph
+    ready = torch.cuda.get_device_name() if contestant.device == "cuda" else platform.machine()
+    if kind == "start":
+        return answer(ready=ready)
+    contestant.seconds(1)  # records a graph
     repeats = 1
     while contestant.is_kernel and contestant.seconds(repeats) * repeats < LONG_ENOUGH:
         repeats *= 2
     contestant.forget_peak()
-    answer(ready=torch.cuda.get_device_name() if contestant.device == "cuda" else platform.machine())
+    answer(ready=ready)
     for line in sys.stdin:
         if line.strip() == "run":
             answer(seconds=contestant.seconds(repeats))

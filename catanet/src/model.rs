@@ -27,7 +27,7 @@ pub const QK_DIM: usize = 36;
 pub const MLP_DIM: usize = 96;
 /// Attention heads.
 pub const HEADS: usize = 4;
-/// Numbers that attention packs of every token for its kernels: more than any other tensor has of it.
+/// Numbers that attention packs of every token for its kernels: as many as ConvFFN has of it.
 pub const RECORD_DIM: usize = HEADS * ops::attention_record(QK_DIM / HEADS, DIM / HEADS);
 /// LRSA window of each block.
 pub const WINDOWS: [usize; 8] = [16, 20, 24, 28, 16, 20, 24, 28];

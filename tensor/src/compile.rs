@@ -203,10 +203,15 @@ impl Stage {
         let count = job.bindings.inputs + job.bindings.outputs;
         let (layout, pipeline_layout) = layouts(device, &job.bindings);
         let pipeline = compile(device, job, &pipeline_layout, checked, None);
-        let buffer = |_| {
+        let most = device.limits().max_uniform_buffer_binding_size;
+        let buffer = |i| {
             device.create_buffer(&wgpu::BufferDescriptor {
                 label: None,
-                size: device.limits().max_uniform_buffer_binding_size,
+                size: if job.bindings.uniform.contains(&i) {
+                    most
+                } else {
+                    256
+                },
                 usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::UNIFORM,
                 mapped_at_creation: false,
             })

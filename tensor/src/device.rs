@@ -108,6 +108,7 @@ impl Device {
         let software = info.device_type == wgpu::DeviceType::Cpu && !is_set("CATANET_GPU_TILES");
         let lanes = match info.subgroup_min_size {
             n if software
+                && n <= 16 // what kernels' sizes are made for: 512 bits
                 && n == info.subgroup_max_size // or a kernel could not know
                 && adapter.features().contains(wgpu::Features::SUBGROUP) =>
             {

@@ -136,14 +136,15 @@ fn uniforms(kernel: &Kernel) -> impl Iterator<Item = (usize, u32)> {
 }
 
 /// The kernel's source, with `var<uniform> x: array<T, length>` for `var<storage, read> x: array<T>`
-/// where it takes x as a uniform: what [`Device::window`](crate::Device) is for.
+/// where it takes x as a uniform: what [`Device::window`](crate::Device) is for. T is of 16 bytes.
 ///
 /// # Panics
-/// If the kernel has no such binding.
+/// If the file has no such binding, or several.
 fn bound_source(kernel: &Kernel) -> String {
     let mut source = kernel.source.to_owned();
     for (binding, fours) in uniforms(kernel) {
         let storage = format!("@binding({binding}) var<storage, read> ");
+        assert_eq!(source.matches(&storage).count(), 1, "{}", kernel.entry);
         let (before, rest) = source
             .split_once(&storage)
             .expect("the kernel has this binding");

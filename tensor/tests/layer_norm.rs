@@ -79,6 +79,19 @@ fn a_constant_row_gives_the_bias() {
 }
 
 #[test]
+fn more_rows_than_one_dimension_of_a_grid_has_places_for_are_all_counted() {
+    const ROWS: usize = 65_535 * 64 + 1; // a workgroup takes 64 at most on a software driver
+    let (x, one) = (
+        Tensor::full(&device(), 0.5, &[ROWS, 4]),
+        Tensor::full(&device(), 1.0, &[4]),
+    );
+    let dy = Tensor::full(&device(), 1.0, &[ROWS, 4]);
+    let (_, stats) = ops::layer_norm(&x, &one, &one, EPS);
+    let (_, _, db) = ops::layer_norm_backward(&x, &one, &stats, &dy, None);
+    assert_close("db", &db, &[ROWS as f64; 4], 0.0); // a whole number below 2^24
+}
+
+#[test]
 fn two_runs_give_the_same_bits() {
     let (x, w, dy) = (
         random(1, &[300, 40]),

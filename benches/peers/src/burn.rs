@@ -23,6 +23,7 @@ pub fn serve(work: Work, software: bool) -> Result<()> {
     let once = kernel(&device, work);
     let contestant = Contestant {
         adapter: setup.adapter.get_info().name,
+        only_first: false,
         repeat: true,
         run: Box::new(|repeats| {
             for _ in 0..repeats {
@@ -96,7 +97,9 @@ fn kernel(device: &Device, work: Work) -> Once {
             let options = Default::default;
             once(move || attention(q.clone(), k.clone(), v.clone(), None, None, options()))
         }
-        Work::Forward { .. } | Work::Train { .. } => unreachable!("burn has no CATANet"),
+        Work::Forward { .. } | Work::Train { .. } | Work::Start { .. } => {
+            unreachable!("burn has no CATANet")
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -30,8 +30,10 @@ const PATIENCE: Duration = Duration::from_secs(20 * 60);
 /// A contestant that is ready, in its own process.
 pub struct Contestant {
     child: Child,
-    questions: Option<ChildStdin>, // until it is dismissed
+    questions: ChildStdin,
     answers: Receiver<Answer>,
+    /// From the start of its process until it was ready.
+    pub start_up: Duration,
 }
 
 impl Contestant {
@@ -40,6 +42,7 @@ impl Contestant {
     /// # Errors
     /// Why it cannot do the work.
     pub fn start(command: &mut Command, log: &File) -> Result<Contestant> {
+        let begin = Instant::now();
         let child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -60,11 +63,15 @@ impl Contestant {
         });
         let mut contestant = Contestant {
             child,
-            questions: Some(questions),
+            questions,
             answers,
+            start_up: Duration::ZERO,
         };
         match contestant.listen()? {
-            Answer::Ready(_) => Ok(contestant),
+            Answer::Ready(_) => {
+                contestant.start_up = begin.elapsed();
+                Ok(contestant)
+            }
             other => bail!("it began with {other:?}"),
         }
     }
@@ -91,17 +98,26 @@ impl Contestant {
         }
     }
 
-    /// Lets it end by itself, with what it keeps on disk for the next one written.
-    pub fn dismiss(mut self) {
-        self.questions = None; // the end of the conversation
-        let _ = self.child.wait();
+    /// Waits until one that takes no questions ends, with what it keeps on disk for the next one written.
+    ///
+    /// # Errors
+    /// It does not end, or not well.
+    pub fn see_off(mut self) -> Result<()> {
+        match self.answers.recv_timeout(PATIENCE) {
+            Err(RecvTimeoutError::Disconnected) => {}
+            Err(RecvTimeoutError::Timeout) => bail!("it does not end"),
+            Ok(answer) => bail!("at its end it said {answer:?}"),
+        }
+        let status = self.child.wait().context("it is gone")?;
+        match status.success() {
+            true => Ok(()),
+            false => bail!("it ended with {status}; see target/peers.log"),
+        }
     }
 
     fn ask(&mut self, question: &str) -> Result<Answer> {
         // Where it is gone, what it said last tells why.
-        if let Some(questions) = &mut self.questions {
-            let _ = writeln!(questions, "{question}").and_then(|()| questions.flush());
-        }
+        let _ = writeln!(self.questions, "{question}").and_then(|()| self.questions.flush());
         self.listen()
     }
 

@@ -104,7 +104,7 @@ struct Arena {
 
 impl Arena {
     fn start(&self, name: &str, work: Work) -> Result<Contestant> {
-        let cold = matches!(work, Work::Start { cold: true, .. });
+        let cold = is_cold(work);
         let work = serde_json::to_string(&work)?;
         let mut command = if name.starts_with("torch") {
             torch_worker()
@@ -136,13 +136,19 @@ impl Arena {
                 "XDG_CACHE_HOME",
                 "MESA_SHADER_CACHE_DIR",
                 "__GL_SHADER_DISK_CACHE_PATH",
+                "CUDA_CACHE_PATH",
                 "TORCHINDUCTOR_CACHE_DIR",
+                "TRITON_CACHE_DIR",
             ] {
                 command.env(name, folder);
             }
         }
         Contestant::start(&mut command, &self.log)
     }
+}
+
+fn is_cold(work: Work) -> bool {
+    matches!(work, Work::Start { cold: true, .. })
 }
 
 fn compare(cli: &Cli) -> Result<()> {
@@ -245,10 +251,14 @@ fn beside(
 fn starting(row: &mut Row, arena: &Arena, work: Work, quick: bool) -> Result<()> {
     let count = if quick { 1 } else { 5 };
     let first_result = |name: &str| -> Result<f64> {
-        let begin = Instant::now();
         let contestant = arena.start(name, work)?;
-        let seconds = begin.elapsed().as_secs_f64();
-        contestant.dismiss();
+        let seconds = contestant.start_up.as_secs_f64();
+        contestant.see_off()?;
+        let kept =
+            || fs::read_dir(&arena.cold_caches).is_ok_and(|mut files| files.next().is_some());
+        if is_cold(work) && name == OURS && !kept() {
+            bail!("nothing was kept where caches were sent: this start may not have been cold");
+        }
         Ok(seconds)
     };
     let (mut our_times, mut peer_times) = (vec![], vec![]);

@@ -26,6 +26,7 @@ pub fn serve(work: Work) -> Result<()> {
     let contestant = Contestant {
         adapter: device.name().to_owned(),
         repeat: work.is_kernel(),
+        only_first: matches!(work, Work::Start { .. }),
         run: Box::new(|repeats| {
             for _ in 0..repeats {
                 result.replace(Some(once()));

@@ -76,7 +76,8 @@ impl Peers {
         &self.notes
     }
 
-    /// Those that do `work`. A kernel is compiled as it is, and graphs hold forward passes only.
+    /// Those that do `work`. A kernel is compiled as it is; graphs hold forward passes only, and are
+    /// recorded after the first, which is all that a start has.
     pub fn of(&self, work: Work) -> Vec<String> {
         let does = |peer: &&String| match work {
             Work::Forward { .. } => true,

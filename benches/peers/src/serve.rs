@@ -1,5 +1,5 @@
 //! A contestant's side of the conversation, one JSON object a line on stdout: `{"ready": ADAPTER}`
-//! once the work is set up and warm, then for every line on stdin `run` → `{"seconds": S}` and
+//! once the work is set up and warm (of a start: done once), then for every line on stdin `run` → `{"seconds": S}` and
 //! `peak` → `{"bytes": N}`; or `{"failed": REASON}`, and the end.
 
 use std::io::{BufRead, Write};
@@ -20,6 +20,8 @@ pub struct Contestant<'a> {
     pub adapter: String,
     /// Whether it is done several times in a run.
     pub repeat: bool,
+    /// Whether the first result is all there is to it: no questions are taken.
+    pub only_first: bool,
     /// Does the work so many times, and waits for the last result.
     pub run: Box<dyn FnMut(usize) -> Result<()> + 'a>,
     /// Whether all went well up to now: looks at the result.
@@ -41,6 +43,10 @@ impl Contestant<'_> {
     /// The work failed, or there is nobody to answer to.
     pub fn serve(mut self) -> Result<()> {
         self.seconds(1)?; // compiles
+        if self.only_first {
+            answer(&Answer::Ready(self.adapter.clone()))?;
+            return (self.check)();
+        }
         let mut repeats = 1;
         while self.repeat && self.seconds(repeats)? * (repeats as f64) < LONG_ENOUGH {
             repeats *= 2;

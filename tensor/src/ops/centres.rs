@@ -10,7 +10,7 @@ use crate::{Device, Tensor};
 const NEAREST: &str = include_str!("../../../shaders/nearest_centre.wgsl");
 const SORT: &str = include_str!("../../../shaders/counting_sort.wgsl");
 const CENTRES: &str = include_str!("../../../shaders/centres.wgsl");
-const CHUNK: usize = 256; // tokens sorted by one invocation
+const CHUNK: usize = 256; // tokens among which a sort counts
 const PARTS: usize = 16; // invocations that share the sum of one centre
 
 /// Tokens sorted by owner, and back.

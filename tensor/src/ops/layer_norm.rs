@@ -94,8 +94,9 @@ pub fn layer_norm_backward(
     let residual = residual.unwrap_or(x); // stands in for none
     let inputs = [x, dy, w, stats, residual].map(Tensor::buffer);
     let outputs = [dx.buffer(), partial.buffer()];
+    let params = [rows, count].map(|n| n as u32);
     x.device()
-        .dispatch(&kernel, &inputs, &outputs, &[rows as u32], grid(count));
+        .dispatch(&kernel, &inputs, &outputs, &params, grid(count));
     let sums = sum_rows(&partial); // [2·C]
     (dx, slice(&sums, 0..c), slice(&sums, c..2 * c))
 }

@@ -111,8 +111,7 @@ pub fn linear_weight_grad(x: &Tensor, dy: &Tensor) -> (Tensor, Tensor) {
     let chunks = m.div_ceil(rows_per_chunk);
     let dw = Tensor::uninit(device, &[chunks, n * k]);
     let inputs = [dy.buffer(), x.buffer()];
-    // Also where the tiles would be more than a grid is high: a thousand channels and more.
-    if !(n.is_multiple_of(4) && k.is_multiple_of(4)) || n * k >= 1 << 20 {
+    if !(n.is_multiple_of(4) && k.is_multiple_of(4)) {
         let params = [dw.len(), m, n, k, rows_per_chunk].map(|v| v as u32);
         dispatch_1d(
             WEIGHT_GRAD_ANY,
@@ -129,7 +128,7 @@ pub fn linear_weight_grad(x: &Tensor, dy: &Tensor) -> (Tensor, Tensor) {
     // Columns of an invocation, fours of k: a software driver's caches hold the sums of a tile of 48
     // times 48 and the loop that adds to them, unrolled.
     let (columns, fours, wg) = match device.is_software() {
-        true => (48 / lanes, 12, 8.max(lanes)),
+        true => ((48 / lanes).min(32), 12, 8.max(lanes)),
         false => (8, 2, WG),
     };
     let tiles_n = n.div_ceil(columns * lanes);

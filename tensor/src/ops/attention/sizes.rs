@@ -1,79 +1,42 @@
-//! Attention between listed rows: windows, sub-groups and token centres alike.
+//! What the attention kernels are told: sizes, tiles, the records they walk over, and in which windows.
 
 use std::ops::Range;
 
-use super::gather::{RowLists, segment_sum, tokens};
-use super::parts::{fits_window, windows};
+use super::AttentionLists;
 use crate::device::{Buffer, Device};
+use crate::ops::gather::{RowLists, tokens};
+use crate::ops::parts::{fits_window, windows};
 use crate::pipeline::Kernel;
 use crate::record::grid;
 use crate::tensor::{Tensor, WG};
 
-const FORWARD: &str = concat!(
-    include_str!("../../../shaders/attention_place.wgsl"),
-    include_str!("../../../shaders/attention.wgsl")
-);
 const RECORDS: &str = concat!(
-    include_str!("../../../shaders/attention_place.wgsl"),
-    include_str!("../../../shaders/attention_records.wgsl")
+    include_str!("../../../../shaders/attention_place.wgsl"),
+    include_str!("../../../../shaders/attention_records.wgsl")
 );
-const DQ: &str = concat!(
-    include_str!("../../../shaders/attention_place.wgsl"),
-    include_str!("../../../shaders/attention_dq.wgsl")
-);
-const DKV: &str = concat!(
-    include_str!("../../../shaders/attention_place.wgsl"),
-    include_str!("../../../shaders/attention_dkv.wgsl")
-);
-
-/// Who attends to whom: the queries of group j to the keys of group j.
-#[derive(Clone)]
-pub struct AttentionLists {
-    /// The rows of q, in groups; slots may be empty.
-    pub queries: RowLists,
-    /// The rows of k and v, in as many groups; no slot may be empty.
-    pub keys: RowLists,
-}
-
-impl AttentionLists {
-    /// Every row of a group attends to all rows of its group.
-    pub fn within(rows: RowLists) -> Self {
-        AttentionLists {
-            queries: rows.clone(),
-            keys: rows,
-        }
-    }
-}
-
-/// Numbers in a record of attention_records.wgsl at most: one for every key row and head, and in the
-/// gradient for every slot of a query and head, for heads of `dk` channels of queries and keys, `dv` of
-/// values.
-pub const fn attention_record(dk: usize, dv: usize) -> usize {
-    (dk + dv + 2).next_multiple_of(8)
-}
 
 /// The sizes of one attention, checked.
-struct Sizes {
-    batch: usize,
+pub(super) struct Sizes {
+    pub batch: usize,
     heads: usize,
     dk: usize, // channels per head, of queries and keys
     dv: usize, // … of values
-    slots: usize,
+    pub slots: usize,
     lists: usize,      // of each group and head
     fours: [usize; 2], // of the records of keys and of queries
     params: [u32; 6],  // groups, queries, keys, rows, key rows, scale
 }
 
 /// The records that a kernel walks over, of all lists or of some.
-struct Walk {
-    lists: Range<usize>,
-    records: Buffer,
-    uniform: usize, // the records' fours where they are bound as a uniform, else 0
+pub(super) struct Walk {
+    pub lists: Range<usize>,
+    pub records: Buffer,
+    pub uniform: usize, // the records' fours where they are bound as a uniform, else 0
 }
 
 impl Sizes {
     #[track_caller]
-    fn new(q: &Tensor, k: &Tensor, v: &Tensor, lists: &AttentionLists, heads: usize) -> Sizes {
+    pub fn new(q: &Tensor, k: &Tensor, v: &Tensor, lists: &AttentionLists, heads: usize) -> Sizes {
         let [batch, rows, channels] = tokens("attention", q);
         let AttentionLists { queries, keys } = lists;
         let value_channels = v.channels();
@@ -126,7 +89,7 @@ impl Sizes {
 
     /// Keys and values, packed for the kernels: see attention_records.wgsl. By lists where those can be
     /// taken as uniforms, else by rows.
-    fn key_records(&self, k: &Tensor, v: &Tensor, keys: &RowLists) -> Keys {
+    pub fn key_records(&self, k: &Tensor, v: &Tensor, keys: &RowLists) -> Keys {
         let (device, numbers) = (k.device(), 4 * self.fours[0]);
         let record = 4 * numbers as u64; // bytes
         let fits = |most: Option<u64>, records: usize| {
@@ -159,7 +122,7 @@ impl Sizes {
     }
 
     /// What the gradient needs of every query, by list.
-    fn query_records(
+    pub fn query_records(
         &self,
         q: &Tensor,
         (y, lse): (&Tensor, &Tensor),
@@ -186,7 +149,7 @@ impl Sizes {
 
     /// How a kernel walks over records, which are those of one list after another if `listed`: window
     /// by window, if so, where a device asks for that.
-    fn walks(&self, records: &Tensor, listed: bool) -> Vec<Walk> {
+    pub fn walks(&self, records: &Tensor, listed: bool) -> Vec<Walk> {
         let (device, all) = (records.device(), records.buffer());
         let list = all.bytes as usize / self.lists;
         let cut = (listed && !fits_window(records) && !records.is_half())
@@ -212,12 +175,12 @@ impl Sizes {
     }
 
     /// How many tiles of one list's slots there are.
-    fn tiles(&self, tiled: &RowLists, tile: Tile) -> usize {
+    pub fn tiles(&self, tiled: &RowLists, tile: Tile) -> usize {
         tiled.per_group.div_ceil(tile.rows * tile.lanes)
     }
 
     /// Dispatches a kernel, with constants of its own, of so many tiles, from list `first` on.
-    fn dispatch(
+    pub fn dispatch(
         &self,
         (source, entry, constants): (&'static str, &'static str, &[(&'static str, usize)]),
         count: usize,
@@ -259,14 +222,14 @@ impl Sizes {
 }
 
 /// Keys and values as the kernels take them.
-struct Keys {
-    records: Tensor,
-    listed: bool, // by lists, else by rows
+pub(super) struct Keys {
+    pub records: Tensor,
+    pub listed: bool, // by lists, else by rows
 }
 
 /// How the kernels cut their work: see attention.wgsl.
 #[derive(Clone, Copy)]
-struct Tile {
+pub(super) struct Tile {
     workgroup: usize,
     lanes: usize,
     rows: usize,  // held by an invocation
@@ -288,7 +251,7 @@ impl Tile {
     /// For groups of this many slots. On a software driver a step's loads, about as dear as three
     /// rows of it, are shared by the rows of a tile: at most as many as `fit` an instruction cache of
     /// 32 KiB, all loops unrolled, and few of them beyond the group's end. A GPU wants many invocations.
-    fn new(device: &Device, slots: usize, fit: usize) -> Tile {
+    pub fn new(device: &Device, slots: usize, fit: usize) -> Tile {
         let lanes = device.lanes();
         if !device.is_software() {
             let (workgroup, rows, block) = (64, 1, 4);
@@ -308,132 +271,4 @@ impl Tile {
             block: BLOCK,
         }
     }
-}
-
-/// `y_i = Σ_j softmax_j(q_i·k_j / √dk)·v_j` over the keys j of i's group, head by head.
-///
-/// q `[B, N, H·dk]`, k `[B, M, H·dk]`, v `[B, M, H·dv]`, head h in channels `h·dk..` and `h·dv..`.
-/// Returns y `[B, slots, H·dv]` in the order of the queries' slots ([`segment_sum`] by
-/// `lists.queries` takes it to rows) and the scores' log-sum-exp `[B, H, slots]`, which the
-/// gradient needs. Empty slots give zeros. Scores are never stored.
-///
-/// # Panics
-/// If shapes, lists and heads do not fit together.
-#[track_caller]
-pub fn attention(
-    q: &Tensor,
-    k: &Tensor,
-    v: &Tensor,
-    lists: &AttentionLists,
-    heads: usize,
-) -> (Tensor, Tensor) {
-    let sizes = Sizes::new(q, k, v, lists, heads);
-    let AttentionLists { queries, keys } = lists;
-    let y = Tensor::like(q, &[sizes.batch, sizes.slots, v.channels()]);
-    let lse = Tensor::uninit(q.device(), &[sizes.batch, heads, sizes.slots]);
-    let Keys { records, listed } = sizes.key_records(k, v, keys);
-    let tile = Tile::new(q.device(), queries.per_group, 5);
-    for walk in sizes.walks(&records, listed) {
-        let constants = [("LISTED", listed as usize), ("UNIFORM1", walk.uniform)];
-        let inputs = [
-            q.buffer(),
-            &walk.records,
-            queries.index.buffer(),
-            keys.index.buffer(),
-        ];
-        sizes.dispatch(
-            (FORWARD, "attention", &constants),
-            walk.lists.len() * sizes.tiles(queries, tile),
-            walk.lists.start,
-            tile,
-            &inputs,
-            &[y.buffer(), lse.buffer()],
-        );
-    }
-    (y, lse)
-}
-
-/// The gradient of [`attention`] in slots: by each slot's query `[B, slots, H·dk]`, key
-/// `[B, key slots, H·dk]` and value `[B, key slots, H·dv]`. Takes what `attention` took and gave,
-/// and dy `[B, slots, H·dv]`; empty slots have no part in it.
-///
-/// # Panics
-/// If shapes, lists and heads do not fit together.
-#[track_caller]
-pub fn attention_backward(
-    [q, k, v]: [&Tensor; 3],
-    (y, lse): (&Tensor, &Tensor),
-    dy: &Tensor,
-    lists: &AttentionLists,
-    heads: usize,
-) -> [Tensor; 3] {
-    let sizes = Sizes::new(q, k, v, lists, heads);
-    let AttentionLists { queries, keys } = lists;
-    let (device, batch) = (q.device(), sizes.batch);
-    assert!(
-        y.shape() == [batch, sizes.slots, v.channels()]
-            && dy.shape() == y.shape()
-            && lse.shape() == [batch, heads, sizes.slots],
-        "attention_backward: y {:?}, dy {:?}, lse {:?}",
-        y.shape(),
-        dy.shape(),
-        lse.shape()
-    );
-    let query_records = sizes.query_records(q, (y, lse), dy, queries);
-    let Keys {
-        records: key_records,
-        listed,
-    } = sizes.key_records(k, v, keys);
-    let lookup = keys.index.buffer();
-
-    let dq = Tensor::uninit(device, &[batch, sizes.slots, q.channels()]);
-    let dk = Tensor::uninit(device, &[batch, keys.len(), k.channels()]);
-    let dv = Tensor::uninit(device, &[batch, keys.len(), v.channels()]);
-    let tile = Tile::new(device, queries.per_group, 5);
-    for walk in sizes.walks(&key_records, listed) {
-        let constants = [("LISTED", listed as usize), ("UNIFORM1", walk.uniform)];
-        let inputs = [query_records.buffer(), &walk.records, lookup];
-        let count = walk.lists.len() * sizes.tiles(queries, tile);
-        let kernel = (DQ, "attention_dq", &constants[..]);
-        sizes.dispatch(
-            kernel,
-            count,
-            walk.lists.start,
-            tile,
-            &inputs,
-            &[dq.buffer()],
-        );
-    }
-    let tile = Tile::new(device, keys.per_group, 4);
-    for walk in sizes.walks(&query_records, true) {
-        let constants = [("LISTED", listed as usize), ("UNIFORM0", walk.uniform)];
-        let inputs = [&walk.records, key_records.buffer(), lookup];
-        let count = walk.lists.len() * sizes.tiles(keys, tile);
-        let kernel = (DKV, "attention_dkv", &constants[..]);
-        let outputs = [dk.buffer(), dv.buffer()];
-        sizes.dispatch(kernel, count, walk.lists.start, tile, &inputs, &outputs);
-    }
-    [dq, dk, dv]
-}
-
-/// The gradient of [`attention`] by the rows of q, k and v: [`attention_backward`], each row's
-/// slots summed.
-///
-/// # Panics
-/// If shapes, lists and heads do not fit together.
-#[track_caller]
-pub fn attention_grad(
-    inputs: [&Tensor; 3],
-    outputs: (&Tensor, &Tensor),
-    dy: &Tensor,
-    lists: &AttentionLists,
-    heads: usize,
-) -> [Tensor; 3] {
-    let [dq, dk, dv] = attention_backward(inputs, outputs, dy, lists, heads);
-    let AttentionLists { queries, keys } = lists;
-    [
-        segment_sum(&dq, queries),
-        segment_sum(&dk, keys),
-        segment_sum(&dv, keys),
-    ]
 }
