@@ -6,8 +6,8 @@
 // [B, groups · queries, H·DV] and lse [B, H, groups · queries], the log of the softmax's
 // denominator; zeros in empty slots. q, keys and y may be f16.
 // Grid: a tile of attention_place.wgsl per LANES invocations, walking over the keys of its group.
-// Constants: WG, LANES, R slots per invocation, BLOCK keys per step (4 or more), H, DK, DV, LISTED, and the records'
-// sizes.
+// Constants: WG, LANES, R slots per invocation, BLOCK keys per step (4 or more), H, DK, DV, LISTED, and
+// the records' sizes.
 //
 // Scores are never stored: every step takes BLOCK keys, raises the row's maximum if need be, and
 // corrects its sums by the difference (the online softmax). The block makes that correction cheap,
@@ -15,8 +15,6 @@
 // Within a row the scores are summed over the block first: BLOCK sums, none of which waits for another.
 // Nothing returns early (lanes that can be switched off cost the software driver dear): slots
 // beyond the end repeat the last one and store its values once more.
-
-const FOURS = KEY_FOURS;
 
 @group(0) @binding(0) var<storage, read> q: array<T0>;
 @group(0) @binding(1) var<storage, read> keys: array<V1>;
@@ -54,13 +52,7 @@ fn attention(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) workgrou
         var value: array<array<f32, BLOCK>, DV>;
         for (var b = 0u; b < BLOCK; b += STEP) {
             let j = j0 + b + lane % STEP;
-            var record = at.list * p.keys + min(j, p.keys - 1u);
-            if LISTED == 0u {
-                let row = key_rows[at.group * p.keys + min(j, p.keys - 1u)];
-                record = (at.batch * p.key_rows + row) * H + at.head;
-            }
-            var part: array<V, LOADS>;
-            for (var f = 0u; f < LOADS; f++) { part[f] = V(keys[record * FOURS + lane / STEP * LOADS + f]); }
+            let part = key_part(at, lane, j);
             let starts = spread(select(LOW, 0.0, j < p.keys));
             for (var l = 0u; l < STEP; l++) { start[b + l] = starts[l]; }
             for (var d = 0u; d < DK; d++) {

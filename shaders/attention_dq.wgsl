@@ -8,8 +8,6 @@
 // Grid and constants: as attention.wgsl, R query slots in registers, walking over the keys.
 // attention_dkv.wgsl holds the keys and walks over the queries.
 
-const FOURS = KEY_FOURS;
-
 @group(0) @binding(0) var<storage, read> queries: array<V>;
 @group(0) @binding(1) var<storage, read> keys: array<V>;
 @group(0) @binding(2) var<storage, read> key_rows: array<u32>;
@@ -47,13 +45,7 @@ fn attention_dq(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) workg
         var value: array<array<f32, BLOCK>, DV>;
         for (var b = 0u; b < BLOCK; b += STEP) {
             let j = j0 + b + lane % STEP;
-            var record = at.list * p.keys + min(j, p.keys - 1u);
-            if LISTED == 0u {
-                let row = key_rows[at.group * p.keys + min(j, p.keys - 1u)];
-                record = (at.batch * p.key_rows + row) * H + at.head;
-            }
-            var part: array<V, LOADS>;
-            for (var f = 0u; f < LOADS; f++) { part[f] = V(keys[record * FOURS + lane / STEP * LOADS + f]); }
+            let part = key_part(at, lane, j);
             let starts = spread(select(LOW, 0.0, j < p.keys));
             for (var l = 0u; l < STEP; l++) { start[b + l] = starts[l]; }
             for (var d = 0u; d < DK; d++) {

@@ -1,6 +1,6 @@
 //! A contestant's side of the conversation, one JSON object a line on stdout: `{"ready": ADAPTER}`
-//! once the work is set up and warm (of a start: done once), then for every line on stdin `run` → `{"seconds": S}` and
-//! `peak` → `{"bytes": N}`; or `{"failed": REASON}`, and the end.
+//! once the work is set up and warm (of a start: done once, and the end), then for every line on stdin
+//! `run` → `{"seconds": S}` and `peak` → `{"bytes": N}`; or `{"failed": REASON}`, and the end.
 
 use std::io::{BufRead, Write};
 use std::panic::{self, AssertUnwindSafe};

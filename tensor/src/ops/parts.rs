@@ -75,15 +75,10 @@ pub(crate) fn windows(
     device: &Device,
     items: usize,
     bytes: usize,
-) -> Option<impl Iterator<Item = Range<usize>> + Clone> {
-    let mut length = (device.window()? as usize / bytes).min(items);
-    if !(bytes as u64).is_multiple_of(device.binding_alignment()) {
-        length = 0;
-    }
-    let starts = move || {
-        (0..items)
-            .step_by(length)
-            .map(move |i| i.min(items - length))
-    };
-    (length > 0).then(|| starts().map(move |start| start..start + length))
+) -> Option<impl Iterator<Item = Range<usize>>> {
+    let length = (device.window()? as usize / bytes).min(items);
+    let begins = (bytes as u64).is_multiple_of(device.binding_alignment());
+    let start = move |i: usize| i.min(items - length);
+    let cut = || (0..items).step_by(length).map(start);
+    (begins && length > 0).then(|| cut().map(move |start| start..start + length))
 }

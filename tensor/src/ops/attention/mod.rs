@@ -8,10 +8,12 @@ use sizes::{Keys, Sizes, Tile};
 
 const FORWARD: &str = concat!(
     include_str!("../../../../shaders/attention_place.wgsl"),
+    include_str!("../../../../shaders/attention_walk.wgsl"),
     include_str!("../../../../shaders/attention.wgsl")
 );
 const DQ: &str = concat!(
     include_str!("../../../../shaders/attention_place.wgsl"),
+    include_str!("../../../../shaders/attention_walk.wgsl"),
     include_str!("../../../../shaders/attention_dq.wgsl")
 );
 const DKV: &str = concat!(

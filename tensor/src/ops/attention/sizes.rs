@@ -105,19 +105,7 @@ impl Sizes {
         };
         let records = Tensor::like(k, &shape);
         let inputs = [k.buffer(), v.buffer(), keys.index.buffer()];
-        let kernel = (
-            RECORDS,
-            "attention_keys",
-            &[("LISTED", listed as usize)][..],
-        );
-        self.dispatch(
-            kernel,
-            records.rows(),
-            0,
-            EACH,
-            &inputs,
-            &[records.buffer()],
-        );
+        self.pack("attention_keys", listed, &inputs, &records);
         Keys { records, listed }
     }
 
@@ -135,16 +123,15 @@ impl Sizes {
         );
         let inputs = [q, y, dy, lse].map(Tensor::buffer);
         let inputs = [&inputs[..], &[queries.index.buffer()]].concat();
-        let kernel = (RECORDS, "attention_queries", &[("LISTED", 0)][..]);
-        self.dispatch(
-            kernel,
-            records.rows(),
-            0,
-            EACH,
-            &inputs,
-            &[records.buffer()],
-        );
+        self.pack("attention_queries", true, &inputs, &records);
         records
+    }
+
+    /// Dispatches a kernel of attention_records.wgsl, which fills `records`: of lists, or of rows.
+    fn pack(&self, entry: &'static str, listed: bool, inputs: &[&Buffer], records: &Tensor) {
+        let kernel = (RECORDS, entry, &[("LISTED", listed as usize)][..]);
+        let outputs = [records.buffer()];
+        self.dispatch(kernel, records.rows(), 0, EACH, inputs, &outputs);
     }
 
     /// How a kernel walks over records, which are those of one list after another if `listed`: window
