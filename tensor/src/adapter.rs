@@ -68,20 +68,29 @@ fn summary(info: &wgpu::AdapterInfo) -> AdapterSummary {
     }
 }
 
-/// Whether a load from a storage buffer takes ten times what one from a uniform takes: Mesa's software
-/// driver puts the loaded numbers into a vector one by one, and a processor without AVX-512 has each of
-/// them wait for the one before to have gone through memory. (93 and 9.5 ns for eight numbers on an AMD
-/// EPYC of the third generation with Mesa 22.3; both 10 with Mesa 25.0. Versions between were not tried.)
+/// Whether a load from a storage buffer takes ten times what one from a uniform takes: before 24.1,
+/// Mesa's software driver puts the loaded numbers into a vector one by one, in a loop, and a processor
+/// without AVX-512 has each of them wait for the one before to have gone through memory. (93 and 9.5 ns
+/// for eight numbers on an AMD EPYC of the third generation with Mesa 22.3; both 10 with Mesa 25.0.)
 pub(crate) fn loads_are_dear(info: &wgpu::AdapterInfo) -> bool {
-    let mesa = info.driver_info.strip_prefix("Mesa ");
-    let version = mesa.and_then(|v| v.split('.').next()?.parse::<u32>().ok());
     #[cfg(target_arch = "x86_64")]
     let inserts_in_registers = std::arch::is_x86_feature_detected!("avx512f");
     #[cfg(not(target_arch = "x86_64"))]
     let inserts_in_registers = true; // nobody has measured
-    info.device_type == wgpu::DeviceType::Cpu
-        && version.is_some_and(|v| v < 25)
-        && !inserts_in_registers
+    software_mesa(info).is_some_and(|version| version < (24, 1)) && !inserts_in_registers
+}
+
+/// Whether loops need a round to spare to be unrolled: see unroll.rs.
+pub(crate) fn moves_loop_tests(info: &wgpu::AdapterInfo) -> bool {
+    software_mesa(info).is_some_and(|version| version >= (24, 2))
+}
+
+/// Year and number of Mesa's release, where the adapter is its software driver.
+fn software_mesa(info: &wgpu::AdapterInfo) -> Option<(u32, u32)> {
+    let version = info.driver_info.strip_prefix("Mesa ")?;
+    let mut numbers = version.split(['.', '-']).map(str::parse);
+    let software = info.device_type == wgpu::DeviceType::Cpu;
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?)).filter(|_| software)
 }
 
 fn enumerate() -> Vec<wgpu::Adapter> {

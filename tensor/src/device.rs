@@ -35,6 +35,9 @@ pub struct Overrides {
     /// Whether a software driver's kernels take what fits as uniforms, which is otherwise so where
     /// their loads from storage buffers are dear.
     pub windows: Option<bool>,
+    /// Whether loops get a round to spare, which is otherwise so where a driver does not unroll them
+    /// without.
+    pub spare_rounds: Option<bool>,
 }
 
 /// Counters since the device was opened, and the pool's size now.
@@ -145,9 +148,12 @@ impl Device {
             .windows
             .unwrap_or_else(|| adapter::loads_are_dear(&info));
         let window = (lanes > 1 && windows).then_some(limits.max_uniform_buffer_binding_size);
+        let spare_rounds = overrides
+            .spare_rounds
+            .unwrap_or_else(|| adapter::moves_loop_tests(&info));
         let compiler = Compiler::new(adapter, raw.clone(), is_set("CATANET_CHECKED"));
         Ok(Device(Arc::new(Inner {
-            pipelines: Mutex::new(Pipelines::new(compiler)),
+            pipelines: Mutex::new(Pipelines::new(compiler, spare_rounds)),
             recorder: Mutex::default(),
             pool: Mutex::default(),
             staging: Mutex::default(),

@@ -31,6 +31,7 @@ mod profile;
 mod record;
 mod store;
 mod tensor;
+mod unroll;
 
 pub use adapter::{AdapterSummary, list_adapters};
 pub use device::{Device, Overrides, Stats};

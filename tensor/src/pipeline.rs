@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::sync::{Arc, OnceLock};
 
 use crate::compile::{Compiler, Job};
+use crate::unroll::with_spare_rounds;
 
 /// A kernel: an entry point of a WGSL file, specialised by constants.
 ///
@@ -56,6 +57,7 @@ pub(crate) struct Pipelines {
     made: HashMap<Key, Arc<Pipeline>>,
     layouts: HashMap<Bindings, Layouts>,
     compiler: Compiler,
+    spare_rounds: bool,
 }
 
 /// Of the kernels that can take f16.
@@ -65,11 +67,13 @@ const MOST_BINDINGS: usize = 7;
 pub(crate) const IMMEDIATE_BYTES: u32 = 128;
 
 impl Pipelines {
-    pub fn new(compiler: Compiler) -> Self {
+    /// With `spare_rounds`, kernels are compiled [`with_spare_rounds`].
+    pub fn new(compiler: Compiler, spare_rounds: bool) -> Self {
         Pipelines {
             made: HashMap::new(),
             layouts: HashMap::new(),
             compiler,
+            spare_rounds,
         }
     }
 
@@ -108,6 +112,10 @@ impl Pipelines {
                     _ => {}
                 }
             }
+            source += &bound_source(kernel);
+            if self.spare_rounds {
+                source = with_spare_rounds(&source);
+            }
             let pipeline = Arc::new(Pipeline {
                 name: name.into(),
                 layout: layout.clone(),
@@ -116,7 +124,7 @@ impl Pipelines {
             self.compiler.compile(Job {
                 pipeline: pipeline.clone(),
                 entry: kernel.entry,
-                source: source + &bound_source(kernel),
+                source,
                 layout: pipeline_layout.clone(),
                 bindings,
             });

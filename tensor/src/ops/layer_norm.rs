@@ -24,7 +24,7 @@ pub fn layer_norm(x: &Tensor, w: &Tensor, b: &Tensor, eps: f32) -> (Tensor, Tens
     let y = Tensor::like(x, x.shape());
     let stats = Tensor::uninit(x.device(), &[rows, 2]);
     let (r, wg) = match x.device().is_software() {
-        true => (4, 8.max(x.device().lanes())),
+        true => (2, 8.max(x.device().lanes())),
         false => (1, WG),
     };
     let vec = vec_width(c);

@@ -180,19 +180,22 @@ fn matrix(w: &Tensor) -> (usize, usize) {
     (n, k)
 }
 
-/// The tile of an invocation (rows R × columns C, of N) and the workgroup's size.
+/// The tile of an invocation: rows R × columns C, of N, and most fours of K that its registers take at
+/// a time; and the workgroup's size.
 ///
 /// On a software driver four rows are enough, as the weights' loads are shared by the lanes, and
-/// as many columns as the registers' spills allow, so that the rows are loaded once or twice.
-fn tile(device: &Device, n: usize) -> [usize; 3] {
-    let [r, most, wg] = match device.is_software() {
-        true => [4, 48, 8.max(device.lanes())],
-        false => [4, 8, 64],
+/// as many columns as make it load the rows once or twice. A sum that stays where it is for 48 of K is
+/// worth more there than rows in registers: those go to the stack, and come from it with the product.
+fn tile(device: &Device, n: usize) -> [usize; 4] {
+    let [r, most, fours, wg] = match device.is_software() {
+        true => [4, 48, 12, 8.max(device.lanes())],
+        false => [4, 8, 2, 64],
     };
     let divides = |c: &usize| n.is_multiple_of(*c);
     [
         r,
         (4..=most).rev().step_by(4).find(divides).unwrap_or(4),
+        fours,
         wg,
     ]
 }
@@ -252,12 +255,15 @@ fn product(
         device.dispatch(&kernel, &inputs, &outputs, &params, groups);
     };
     if n.is_multiple_of(4) && k.is_multiple_of(4) {
-        let ([r, c, wg], lanes) = (tile(device, n), device.lanes());
+        let ([r, c, fours, wg], lanes) = (tile(device, n), device.lanes());
         let uniform = fits_window(w);
         let row_tiles = x.rows().div_ceil(r * lanes);
         let [gx, gz, _] = grid((row_tiles * lanes).div_ceil(wg));
+        let chunks = (k / 4).div_ceil(fours);
         let sizes = [
             ("K4", k / 4),
+            ("KB", (k / 4).div_ceil(chunks)),
+            ("CHUNKS", chunks),
             ("N4", n / 4),
             ("R", r),
             ("C", c),
