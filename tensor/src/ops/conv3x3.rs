@@ -263,7 +263,10 @@ fn weight_grad_tile(device: &Device, ci: usize, co: usize) -> [usize; 5] {
         let each = 40usize.div_ceil(lanes);
         return match lanes {
             16.. => [1, each, 4, lanes, lanes],
-            _ => [each, each, 1, lanes, lanes], // more pixels a step: no faster, longer code
+            // A step's loads are shared by all sums, its masking of sums by all pixels of the step:
+            // the code of a step has room for either.
+            _ if device.window().is_some() => [each, each, 1, lanes, lanes],
+            _ => [each, each.min(3), 4, lanes, lanes],
         };
     }
     let [wide, step, wg] = if device.is_software() {
