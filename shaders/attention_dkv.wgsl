@@ -50,21 +50,21 @@ fn attention_dkv(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) work
             let j = j0 + b + lane % STEP;
             let record = at.list * p.queries + min(j, p.queries - 1u);
             var part: array<V, LOADS>;
-            for (var f = 0u; f < LOADS; f++) { part[f] = queries[record * FOURS + lane / STEP * LOADS + f]; }
+            for (var f = 0u; f < LOADS; f++) { part[f] = queries[record * FOURS + part_start(lane / STEP) + f]; }
             for (var d = 0u; d < DK; d++) {
                 let spread_q = spread_number(part, d);
-                for (var l = 0u; l < STEP; l++) { qs[d][b + l] = spread_q[d / PART * STEP + l]; }
+                for (var l = 0u; l < STEP; l++) { qs[d][b + l] = spread_q[l]; }
             }
             for (var d = 0u; d < DV; d++) {
                 let spread_dy = spread_number(part, DK + d);
-                for (var l = 0u; l < STEP; l++) { dys[d][b + l] = spread_dy[(DK + d) / PART * STEP + l]; }
+                for (var l = 0u; l < STEP; l++) { dys[d][b + l] = spread_dy[l]; }
             }
             let starts = spread_number(part, START);
             let deltas = spread_number(part, DELTA);
             let beyond = spread(select(LOW, 0.0, j < p.queries));
             for (var l = 0u; l < STEP; l++) {
-                start[b + l] = starts[START / PART * STEP + l] + beyond[l];
-                delta[b + l] = deltas[DELTA / PART * STEP + l];
+                start[b + l] = starts[l] + beyond[l];
+                delta[b + l] = deltas[l];
             }
         }
         for (var r = 0u; r < R; r++) {

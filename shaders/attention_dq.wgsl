@@ -50,11 +50,11 @@ fn attention_dq(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) workg
             for (var l = 0u; l < STEP; l++) { start[b + l] = starts[l]; }
             for (var d = 0u; d < DK; d++) {
                 let spread_k = spread_number(part, d);
-                for (var l = 0u; l < STEP; l++) { key[d][b + l] = spread_k[d / PART * STEP + l]; }
+                for (var l = 0u; l < STEP; l++) { key[d][b + l] = spread_k[l]; }
             }
             for (var d = 0u; d < DV; d++) {
                 let spread_v = spread_number(part, DK + d);
-                for (var l = 0u; l < STEP; l++) { value[d][b + l] = spread_v[(DK + d) / PART * STEP + l]; }
+                for (var l = 0u; l < STEP; l++) { value[d][b + l] = spread_v[l]; }
             }
         }
         for (var r = 0u; r < R; r++) {

@@ -11,7 +11,7 @@ const LOW = -1e30;        // below every score, yet finite
 
 /// What attention_records.wgsl packs for a row or slot and one head: of a key k, v, in KEY_FOURS fours;
 /// of a query, in QUERY_FOURS, q · scale, dy, and then two numbers for the gradient, the score's start
-/// (−lse in units of log2; LOW for an empty slot) and Σ dy·y. Both are multiples of SHARE.
+/// (−lse in units of log2; LOW for an empty slot) and Σ dy·y.
 const START = DK + DV;
 const DELTA = START + 1u;
 
@@ -19,12 +19,18 @@ const DELTA = START + 1u;
 /// lanes as SHARE it load a part of one record each, and all of them get what they need by spread.
 const SHARE = max(LANES / BLOCK, 1u);
 const STEP = LANES / SHARE;
-const LOADS = FOURS / SHARE; // of each lane
-const PART = 4u * LOADS;     // numbers
+const LOADS = (FOURS + SHARE - 1u) / SHARE; // of each lane
 
-/// Number c of the STEP records whose parts the lanes hold: from element c / PART · STEP on.
-fn spread_number(part: array<V, LOADS>, c: u32) -> array<f32, LANES> {
-    return spread(part[c % PART / 4u][c % 4u]);
+/// Where a part begins in its record, in fours. The last one overlaps the one before if need be.
+fn part_start(part: u32) -> u32 { return min(part * LOADS, FOURS - LOADS); }
+
+/// Number c of the STEP records whose parts the lanes hold.
+fn spread_number(part: array<V, LOADS>, c: u32) -> array<f32, STEP> {
+    let four = c / 4u;
+    let all = spread(part[four - part_start(four / LOADS)][c % 4u]);
+    var numbers: array<f32, STEP>;
+    for (var l = 0u; l < STEP; l++) { numbers[l] = all[four / LOADS * STEP + l]; }
+    return numbers;
 }
 
 /// A list is a group's for one head; they are numbered by batch, group and head, from p.first on.

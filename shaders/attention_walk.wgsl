@@ -10,7 +10,7 @@ fn key_part(at: Place, lane: u32, j: u32) -> array<V, LOADS> {
         record = (at.batch * p.key_rows + row) * H + at.head;
     }
     var part: array<V, LOADS>;
-    for (var f = 0u; f < LOADS; f++) { part[f] = V(keys[record * FOURS + lane / STEP * LOADS + f]); }
+    for (var f = 0u; f < LOADS; f++) { part[f] = V(keys[record * FOURS + part_start(lane / STEP) + f]); }
     return part;
 }
 

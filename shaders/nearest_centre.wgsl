@@ -6,11 +6,11 @@
 // Grid: one invocation per R tokens, LANES apart, folded into two dimensions; beyond the end, the
 // last token again.
 //
-// The tokens stay in registers while all centres pass by, BLOCK at a time, of which every lane
-// loads its share, to be spread: where a block has fewer than LANES, as many lanes as SHARE load
-// other blocks of channels of one centre. A longer step would not fit an instruction cache. The blocks
-// of channels keep every loop short enough to be unrolled (Mesa: 32 rounds); else the tokens go to
-// memory.
+// The tokens stay while all centres pass by, BLOCK at a time, of which every lane loads its share, to
+// be spread: where a block has fewer than LANES, as many lanes as SHARE load other blocks of channels
+// of one centre. One token after the other meets a block, so that its products with it are registers.
+// The blocks of channels keep every loop short enough to be unrolled (Mesa: 32 rounds); else the tokens
+// could be indexed in memory only.
 
 struct Params { tokens: u32, centres: u32 }
 var<immediate> p: Params;
@@ -40,27 +40,29 @@ fn nearest_centre(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) gro
         best_m[r] = 0u;
     }
     for (var m0 = 0u; m0 < p.centres; m0 += BLOCK) {
-        var dot: array<array<f32, BLOCK>, R>;
-        for (var r = 0u; r < R; r++) { for (var m = 0u; m < BLOCK; m++) { dot[r][m] = 0.0; } }
+        var centre: array<array<array<f32, BLOCK>, CB>, C / CB>;
         for (var b = 0u; b < C / CB; b += SHARE) {
             for (var c = 0u; c < CB; c++) {
                 for (var m = 0u; m < BLOCK; m += STEP) {
                     let mine = min(m0 + m + lane % STEP, p.centres - 1u);
-                    let centre = spread(centres[mine * C + (b + lane / STEP) * CB + c]);
-                    for (var l = 0u; l < LANES; l++) {
-                        let nth = m + l % STEP;
-                        for (var r = 0u; r < R; r++) {
-                            dot[r][nth] = fma(token[r][b + l / STEP][c], centre[l], dot[r][nth]);
-                        }
-                    }
+                    let all = spread(centres[mine * C + (b + lane / STEP) * CB + c]);
+                    for (var l = 0u; l < LANES; l++) { centre[b + l / STEP][c][m + l % STEP] = all[l]; }
                 }
             }
         }
-        for (var m = 0u; m < BLOCK; m++) {
-            for (var r = 0u; r < R; r++) {
+        for (var r = 0u; r < R; r++) {
+            var dot: array<f32, BLOCK>;
+            for (var b = 0u; b < C / CB; b++) {
+                for (var c = 0u; c < CB; c++) {
+                    for (var m = 0u; m < BLOCK; m++) {
+                        dot[m] = fma(token[r][b][c], centre[b][c][m], dot[m]);
+                    }
+                }
+            }
+            for (var m = 0u; m < BLOCK; m++) {
                 // Not on a tie: the lowest m stays, and the last one repeated beyond the end.
-                let better = dot[r][m] > best[r];
-                best[r] = select(best[r], dot[r][m], better);
+                let better = dot[m] > best[r];
+                best[r] = select(best[r], dot[m], better);
                 best_m[r] = select(best_m[r], m0 + m, better);
             }
         }

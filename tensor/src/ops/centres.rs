@@ -39,9 +39,10 @@ pub fn nearest_centre(x: &Tensor, centres: &Tensor) -> Tensor<u32> {
     let owner = Tensor::uninit(x.device(), &x.shape()[..x.shape().len() - 1]);
     let lanes = x.device().lanes();
     let block = (1..=20).rev().find(|&b| c.is_multiple_of(b)).unwrap_or(1);
+    let r = if lanes == 8 { 8 } else { 4 };
     let (r, wg, step) = match x.device().is_software() {
-        true if (c / block).is_multiple_of(lanes.div_ceil(8)) => (4, 8.max(lanes), 8),
-        true => (4, 8.max(lanes), 8.max(lanes)),
+        true if (c / block).is_multiple_of(lanes.div_ceil(8)) => (r, 8.max(lanes), 8),
+        true => (r, 8.max(lanes), 8.max(lanes)),
         false => (1, WG, 1),
     };
     let constants = [

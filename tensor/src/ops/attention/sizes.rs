@@ -61,12 +61,11 @@ impl Sizes {
         let [groups, per_group, key_rows] = [queries.groups, queries.per_group, keys.source_rows];
         let [groups, queries_each, keys_each, rows, key_rows] =
             [groups, per_group, keys.per_group, rows, key_rows].map(|n| n as u32);
-        let share = q.device().lanes().div_ceil(BLOCK);
         let fours = [
             channels / heads + value_channels / heads,
             channels / heads + value_channels / heads + 2,
         ]
-        .map(|numbers: usize| numbers.div_ceil(4).next_multiple_of(share));
+        .map(|numbers: usize| numbers.div_ceil(4));
         let scale = std::f32::consts::LOG2_E / (dk as f32).sqrt(); // scores as exponents of 2
         Sizes {
             batch,
@@ -223,8 +222,15 @@ pub(super) struct Tile {
     block: usize, // of the other side, taken in one step
 }
 
-/// The keys, or queries, of a step on a software driver: their code fits an instruction cache.
-const BLOCK: usize = 8;
+/// Rows of a tile times keys of a step, at most, on a software driver: a step with all of its loops
+/// unrolled then fits an instruction cache of 32 KiB.
+const UNROLLED: usize = 32;
+
+/// The keys, or queries, of a step: their scores and a row's sums are in registers, with eight lanes
+/// that have sixteen of those as with sixteen that have 32.
+fn block(lanes: usize) -> usize {
+    (lanes / 2).max(4)
+}
 
 /// One invocation for each record.
 const EACH: Tile = Tile {
@@ -236,12 +242,12 @@ const EACH: Tile = Tile {
 
 impl Tile {
     /// For groups of this many slots. On a software driver a step's loads, about as dear as three
-    /// rows of it, are shared by the rows of a tile: at most as many as `fit` an instruction cache of
-    /// 32 KiB, all loops unrolled, and few of them beyond the group's end. A GPU wants many invocations.
-    pub fn new(device: &Device, slots: usize, fit: usize) -> Tile {
+    /// rows of it, are shared by the rows of a tile, few of which shall be beyond the group's end. A GPU
+    /// wants many invocations.
+    pub fn new(device: &Device, slots: usize) -> Tile {
         let lanes = device.lanes();
         if !device.is_software() {
-            let (workgroup, rows, block) = (64, 1, 4);
+            let (workgroup, rows, block) = (64, 1, block(lanes));
             return Tile {
                 workgroup,
                 lanes,
@@ -250,12 +256,13 @@ impl Tile {
             };
         }
         let cost = |rows: &usize| slots.div_ceil(rows * lanes) * (rows + 3);
-        let rows = (1..=fit).rev().min_by_key(cost).unwrap_or(1);
+        let block = block(lanes);
+        let rows = (1..=UNROLLED / block).rev().min_by_key(cost).unwrap_or(1);
         Tile {
             workgroup: 8.max(lanes),
             lanes,
             rows,
-            block: BLOCK,
+            block,
         }
     }
 }
