@@ -37,23 +37,27 @@ fn linear(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec
     var m: array<u32, R>;
     for (var r = 0u; r < R; r++) { m[r] = min((tile * R + r) * LANES + lane, p.m - 1u); }
 
-    var acc: array<array<array<f32, STEP>, STEPS>, R>; // between chunks
+    var acc: array<array<array<f32, STEP>, STEPS + 1u>, R>; // between chunks
     for (var chunk = 0u; chunk < CHUNKS; chunk += 1u) {
         var row: array<array<vec4f, KB>, R>;
         for (var h = 0u; h < KB; h++) {
             let k = min(chunk * KB + h, K4 - 1u);
             for (var r = 0u; r < R; r++) { row[r][h] = vec4f(x[m[r] * K4 + k]); }
         }
-        // This stays a loop: unrolled, it would outgrow the instruction cache.
+        // This stays a loop (unrolled, it would outgrow the instruction cache): it counts by += 1u, see
+        // tensor/src/unroll.rs, and acc is longer than it, so that Mesa does not unroll it for acc's sake.
         for (var c = 0u; c < STEPS; c += 1u) {
             var weight: array<array<array<f32, 4>, KB>, STEP>; // zero beyond K
+            var part: array<vec4f, LOADS>;
             for (var i = 0u; i < LOADS; i++) {
                 let piece = min(i * LANES + lane, STEP * KB - 1u);
                 let h = chunk * KB + piece % KB;
-                var four = w[column_of(column, c, piece / KB) * K4 + min(h, K4 - 1u)];
-                if K4 % KB != 0u { four = select(vec4f(), four, h < K4); }
+                part[i] = w[column_of(column, c, piece / KB) * K4 + min(h, K4 - 1u)];
+                if K4 % KB != 0u { part[i] = select(vec4f(), part[i], h < K4); }
+            }
+            for (var i = 0u; i < LOADS; i++) {
                 for (var e = 0u; e < 4u; e++) {
-                    let values = spread(four[e]);
+                    let values = spread(part[i][e]);
                     for (var l = 0u; l < LANES; l++) {
                         let at = min(i * LANES + l, STEP * KB - 1u);
                         weight[at / KB][at % KB][e] = values[l];

@@ -41,12 +41,14 @@ fn nearest_centre(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) gro
     }
     for (var m0 = 0u; m0 < p.centres; m0 += BLOCK) {
         var centre: array<array<array<f32, BLOCK>, CB>, C / CB>;
-        for (var b = 0u; b < C / CB; b += SHARE) {
+        for (var i = 0u; i < C / CB / SHARE; i++) {
             for (var c = 0u; c < CB; c++) {
                 for (var m = 0u; m < BLOCK; m += STEP) {
                     let mine = min(m0 + m + lane % STEP, p.centres - 1u);
-                    let all = spread(centres[mine * C + (b + lane / STEP) * CB + c]);
-                    for (var l = 0u; l < LANES; l++) { centre[b + l / STEP][c][m + l % STEP] = all[l]; }
+                    let all = spread(centres[mine * C + (i * SHARE + lane / STEP) * CB + c]);
+                    for (var l = 0u; l < LANES; l++) {
+                        centre[i * SHARE + l / STEP][c][m + l % STEP] = all[l];
+                    }
                 }
             }
         }

@@ -71,7 +71,8 @@ fn summary(info: &wgpu::AdapterInfo) -> AdapterSummary {
 /// Whether a load from a storage buffer takes ten times what one from a uniform takes: before 24.1,
 /// Mesa's software driver puts the loaded numbers into a vector one by one, in a loop, and a processor
 /// without AVX-512 has each of them wait for the one before to have gone through memory. (93 and 9.5 ns
-/// for eight numbers on an AMD EPYC of the third generation with Mesa 22.3; both 10 with Mesa 25.0.)
+/// for eight numbers on an AMD EPYC of the third generation with Mesa 22.3; both 10 with Mesa 25.0.
+/// Between them, 24.1 is where Mesa's source changes; those releases were not tried.)
 pub(crate) fn loads_are_dear(info: &wgpu::AdapterInfo) -> bool {
     #[cfg(target_arch = "x86_64")]
     let inserts_in_registers = std::arch::is_x86_feature_detected!("avx512f");
@@ -89,8 +90,10 @@ pub(crate) fn moves_loop_tests(info: &wgpu::AdapterInfo) -> bool {
 fn software_mesa(info: &wgpu::AdapterInfo) -> Option<(u32, u32)> {
     let version = info.driver_info.strip_prefix("Mesa ")?;
     let mut numbers = version.split(['.', '-']).map(str::parse);
-    let software = info.device_type == wgpu::DeviceType::Cpu;
-    Some((numbers.next()?.ok()?, numbers.next()?.ok()?)).filter(|_| software)
+    if info.device_type != wgpu::DeviceType::Cpu {
+        return None;
+    }
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
 fn enumerate() -> Vec<wgpu::Adapter> {

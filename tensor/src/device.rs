@@ -32,11 +32,9 @@ pub(crate) struct Inner {
 pub struct Overrides {
     /// Lowers [`Device::max_tensor_bytes`]: what is done about tensors beyond it shows on small ones.
     pub binding_limit: Option<u64>,
-    /// Whether a software driver's kernels take what fits as uniforms, which is otherwise so where
-    /// their loads from storage buffers are dear.
+    /// Whether a software driver's loads from storage buffers are dear: kernels take as uniforms what fits.
     pub windows: Option<bool>,
-    /// Whether loops get a round to spare, which is otherwise so where a driver does not unroll them
-    /// without.
+    /// Whether loops get a round to spare, which is otherwise so where a driver unrolls none without.
     pub spare_rounds: Option<bool>,
 }
 

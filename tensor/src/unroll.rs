@@ -6,7 +6,8 @@
 //! moved from its head to its end, and then Mesa counts one round fewer than there are: the rule, which
 //! looks for an array of that length, finds none. (`opt_loop_peel_initial_break` in Mesa's
 //! nir_opt_loop.c, `force_unroll_array_access` in its nir_loop_analyze.c.) A round to spare, in which
-//! nothing is done, makes up for it; unrolled, it is gone.
+//! nothing is done, makes up for it; unrolled, it is gone. (With Mesa 26.2 loops are unrolled either way:
+//! 25.0 and 26.2 are those that were tried.)
 
 /// The source with a round to spare in every loop `for (var i = 0u; i < N; i++)`, N being made of
 /// numbers and of constants, whose names are in capitals. A loop that shall stay one is left alone if

@@ -10,10 +10,11 @@ const ROWS: [usize; 2] = [3, 87]; // several workgroups of rows, the last one pa
 #[test]
 fn every_width_and_depth_gives_the_product_and_both_gradients() {
     for n in [1, 3, 36, 40, 96] {
-        for k in [1, 7, 40, 96] {
+        for k in [1, 7, 40, 52, 96] {
             check(ROWS, n, k);
         }
     }
+    check(ROWS, 100, 100);
     check([1, 1], 36, 40);
     check([1, 3], 3, 7);
 }
@@ -49,29 +50,30 @@ fn check(rows: [usize; 2], n: usize, k: usize) {
 
 #[test]
 fn bias_then_gelu_then_residual_in_every_combination() {
-    let (n, k) = (36, 7);
-    let (x, w, b) = (random(4, &[2, 99, k]), random(5, &[n, k]), random(6, &[n]));
-    let residual = random(7, &[2, 99, n]);
-    let (hx, hw, hb, hr) = (host(&x), host(&w), host(&b), host(&residual));
-    let product = sums([198, n], k, |i, j, l| hx[i * k + l] * hw[j * k + l]);
-    for case in 0..8 {
-        let bias = (case & 1 != 0).then_some(&b);
-        let residual = (case & 2 != 0).then_some(&residual);
-        let activation = match case & 4 {
-            0 => Activation::None,
-            _ => Activation::Gelu,
-        };
-        let expected = |i: usize| {
-            let sum = product[i] + bias.map_or(0.0, |_| hb[i % n]);
-            let y = match activation {
-                Activation::None => sum,
-                Activation::Gelu => sum * normal_cdf(sum),
+    for (n, k) in [(36, 7), (36, 52)] {
+        let (x, w, b) = (random(4, &[2, 99, k]), random(5, &[n, k]), random(6, &[n]));
+        let residual = random(7, &[2, 99, n]);
+        let (hx, hw, hb, hr) = (host(&x), host(&w), host(&b), host(&residual));
+        let product = sums([198, n], k, |i, j, l| hx[i * k + l] * hw[j * k + l]);
+        for case in 0..8 {
+            let bias = (case & 1 != 0).then_some(&b);
+            let residual = (case & 2 != 0).then_some(&residual);
+            let activation = match case & 4 {
+                0 => Activation::None,
+                _ => Activation::Gelu,
             };
-            y + residual.map_or(0.0, |_| hr[i])
-        };
-        let expected: Vec<f64> = (0..product.len()).map(expected).collect();
-        let y = ops::linear(&x, &w, bias, activation, residual);
-        assert_close(&format!("case {case}"), &y, &expected, 5e-6);
+            let expected = |i: usize| {
+                let sum = product[i] + bias.map_or(0.0, |_| hb[i % n]);
+                let y = match activation {
+                    Activation::None => sum,
+                    Activation::Gelu => sum * normal_cdf(sum),
+                };
+                y + residual.map_or(0.0, |_| hr[i])
+            };
+            let expected: Vec<f64> = (0..product.len()).map(expected).collect();
+            let y = ops::linear(&x, &w, bias, activation, residual);
+            assert_close(&format!("case {case}, K = {k}"), &y, &expected, 5e-6);
+        }
     }
 }
 

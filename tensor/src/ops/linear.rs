@@ -180,8 +180,8 @@ fn matrix(w: &Tensor) -> (usize, usize) {
     (n, k)
 }
 
-/// The tile of an invocation: rows R × columns C, of N, and most fours of K that its registers take at
-/// a time; and the workgroup's size.
+/// The tile of an invocation: rows R × columns C, of N, and the most fours of K that it takes at a
+/// time; and the workgroup's size.
 ///
 /// On a software driver four rows are enough, as the weights' loads are shared by the lanes, and
 /// as many columns as make it load the rows once or twice. A sum that stays where it is for 48 of K is

@@ -69,7 +69,7 @@ pub fn attention(
     let y = Tensor::like(q, &[sizes.batch, sizes.slots, v.channels()]);
     let lse = Tensor::uninit(q.device(), &[sizes.batch, heads, sizes.slots]);
     let Keys { records, listed } = sizes.key_records(k, v, keys);
-    let tile = Tile::new(q.device(), queries.per_group);
+    let tile = Tile::new(q.device(), queries.per_group, 5);
     for walk in sizes.walks(&records, listed) {
         let constants = [("LISTED", listed as usize), ("UNIFORM1", walk.uniform)];
         let inputs = [
@@ -126,7 +126,7 @@ pub fn attention_backward(
     let dq = Tensor::uninit(device, &[batch, sizes.slots, q.channels()]);
     let dk = Tensor::uninit(device, &[batch, keys.len(), k.channels()]);
     let dv = Tensor::uninit(device, &[batch, keys.len(), v.channels()]);
-    let tile = Tile::new(device, queries.per_group);
+    let tile = Tile::new(device, queries.per_group, 5);
     for walk in sizes.walks(&key_records, listed) {
         let constants = [("LISTED", listed as usize), ("UNIFORM1", walk.uniform)];
         let inputs = [query_records.buffer(), &walk.records, lookup];
@@ -141,7 +141,7 @@ pub fn attention_backward(
             &[dq.buffer()],
         );
     }
-    let tile = Tile::new(device, keys.per_group);
+    let tile = Tile::new(device, keys.per_group, 4);
     for walk in sizes.walks(&query_records, true) {
         let constants = [("LISTED", listed as usize), ("UNIFORM0", walk.uniform)];
         let inputs = [&walk.records, key_records.buffer(), lookup];

@@ -222,12 +222,8 @@ pub(super) struct Tile {
     block: usize, // of the other side, taken in one step
 }
 
-/// Rows of a tile times keys of a step, at most, on a software driver: a step with all of its loops
-/// unrolled then fits an instruction cache of 32 KiB.
-const UNROLLED: usize = 32;
-
 /// The keys, or queries, of a step: their scores and a row's sums are in registers, with eight lanes
-/// that have sixteen of those as with sixteen that have 32.
+/// that have sixteen registers as with sixteen lanes that have 32.
 fn block(lanes: usize) -> usize {
     (lanes / 2).max(4)
 }
@@ -242,9 +238,10 @@ const EACH: Tile = Tile {
 
 impl Tile {
     /// For groups of this many slots. On a software driver a step's loads, about as dear as three
-    /// rows of it, are shared by the rows of a tile, few of which shall be beyond the group's end. A GPU
-    /// wants many invocations.
-    pub fn new(device: &Device, slots: usize) -> Tile {
+    /// rows of it, are shared by the rows of a tile, few of which shall be beyond the group's end. All loops
+    /// unrolled, a step shall fit an instruction cache of 32 KiB: at most eight rows, or `fit` with
+    /// twice as many keys. A GPU wants many invocations.
+    pub fn new(device: &Device, slots: usize, fit: usize) -> Tile {
         let lanes = device.lanes();
         if !device.is_software() {
             let (workgroup, rows, block) = (64, 1, block(lanes));
@@ -257,7 +254,8 @@ impl Tile {
         }
         let cost = |rows: &usize| slots.div_ceil(rows * lanes) * (rows + 3);
         let block = block(lanes);
-        let rows = (1..=UNROLLED / block).rev().min_by_key(cost).unwrap_or(1);
+        let most = if block > 4 { fit } else { 8 };
+        let rows = (1..=most).rev().min_by_key(cost).unwrap_or(1);
         Tile {
             workgroup: 8.max(lanes),
             lanes,
