@@ -15,8 +15,8 @@ const LOW = -1e30;        // below every score, yet finite
 const START = DK + DV;
 const DELTA = START + 1u;
 
-/// A step loads BLOCK records of FOURS fours, STEP at once: where a block has fewer than LANES, as many
-/// lanes as SHARE it load a part of one record each, and all of them get what they need by spread.
+/// A step loads BLOCK records of FOURS fours, STEP at once: where a block has fewer than LANES,
+/// SHARE lanes load a part of one record each, and all of them get what they need by spread.
 const SHARE = max(LANES / BLOCK, 1u);
 const STEP = LANES / SHARE;
 const LOADS = (FOURS + SHARE - 1u) / SHARE; // of each lane

@@ -263,8 +263,8 @@ fn weight_grad_tile(device: &Device, ci: usize, co: usize) -> [usize; 5] {
         let each = 40usize.div_ceil(lanes);
         return match lanes {
             16.. => [1, each, 4, lanes, lanes],
-            // A step's loads are shared by all sums, its masking of sums by all pixels of the step:
-            // the code of a step has room for either.
+            // Sums share a step's loads; its pixels share what a round costs every sum, a mask. The
+            // code of a step has room for more of one: of sums where loads are dear.
             _ if device.window().is_some() => [each, each, 1, lanes, lanes],
             _ => [each, each.min(3), 4, lanes, lanes],
         };
