@@ -222,12 +222,6 @@ pub(super) struct Tile {
     block: usize, // of the other side, taken in one step
 }
 
-/// The keys, or queries, of a step: their scores and a row's sums are in registers, with eight lanes
-/// that have sixteen registers as with sixteen lanes that have 32.
-fn block(lanes: usize) -> usize {
-    (lanes / 2).max(4)
-}
-
 /// One invocation for each record.
 const EACH: Tile = Tile {
     workgroup: WG,
@@ -243,21 +237,16 @@ impl Tile {
     /// twice as many keys. A GPU wants many invocations.
     pub fn new(device: &Device, slots: usize, fit: usize) -> Tile {
         let lanes = device.lanes();
-        if !device.is_software() {
-            let (workgroup, rows, block) = (64, 1, block(lanes));
-            return Tile {
-                workgroup,
-                lanes,
-                rows,
-                block,
-            };
-        }
-        let cost = |rows: &usize| slots.div_ceil(rows * lanes) * (rows + 3);
-        let block = block(lanes);
+        // A block's scores and a row's sums are in registers: sixteen with eight lanes, 32 with sixteen.
+        let block = (lanes / 2).max(4);
         let most = if block > 4 { fit } else { 8 };
-        let rows = (1..=most).rev().min_by_key(cost).unwrap_or(1);
+        let cost = |rows: &usize| slots.div_ceil(rows * lanes) * (rows + 3);
+        let (workgroup, rows) = match device.is_software() {
+            true => (8.max(lanes), (1..=most).rev().min_by_key(cost).unwrap_or(1)),
+            false => (64, 1),
+        };
         Tile {
-            workgroup: 8.max(lanes),
+            workgroup,
             lanes,
             rows,
             block,
