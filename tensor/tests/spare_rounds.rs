@@ -4,7 +4,7 @@ mod common;
 
 use std::sync::OnceLock;
 
-use common::random_vec;
+use common::{random_on as random, two_devices};
 use tensor::ops::{self, Activation, AttentionLists, RowLists};
 use tensor::{Device, Overrides, Tensor};
 
@@ -13,12 +13,9 @@ use tensor::{Device, Overrides, Tensor};
 fn same(work: impl Fn(&Device) -> Vec<Tensor>) {
     static DEVICES: OnceLock<[Device; 2]> = OnceLock::new();
     let devices = DEVICES.get_or_init(|| {
-        [false, true].map(|spare_rounds| {
-            let overrides = Overrides {
-                spare_rounds: Some(spare_rounds),
-                ..Default::default()
-            };
-            Device::open_with(None, overrides).expect("tests need an adapter")
+        two_devices(|spare_rounds| Overrides {
+            spare_rounds: Some(spare_rounds),
+            ..Default::default()
         })
     });
     let [without, with] = devices.each_ref().map(|device| {
@@ -34,10 +31,6 @@ fn same(work: impl Fn(&Device) -> Vec<Tensor>) {
         !without.is_empty() && without == with,
         "spare rounds change the result"
     );
-}
-
-fn random(device: &Device, seed: u64, shape: &[usize]) -> Tensor {
-    Tensor::new(device, &random_vec(seed, shape.iter().product()), shape)
 }
 
 #[test]

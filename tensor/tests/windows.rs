@@ -5,7 +5,7 @@ mod common;
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use common::random_vec;
+use common::{random_on as random, two_devices};
 use tensor::ops::{self, Activation, AttentionLists, RowLists};
 use tensor::{Device, Overrides, Result, Tensor};
 
@@ -13,18 +13,11 @@ use tensor::{Device, Overrides, Result, Tensor};
 fn devices() -> &'static [Device; 2] {
     static DEVICES: OnceLock<[Device; 2]> = OnceLock::new();
     DEVICES.get_or_init(|| {
-        [false, true].map(|windows| {
-            let overrides = Overrides {
-                windows: Some(windows),
-                ..Default::default()
-            };
-            Device::open_with(None, overrides).expect("tests need an adapter")
+        two_devices(|windows| Overrides {
+            windows: Some(windows),
+            ..Default::default()
         })
     })
-}
-
-fn random(device: &Device, seed: u64, shape: &[usize]) -> Tensor {
-    Tensor::new(device, &random_vec(seed, shape.iter().product()), shape)
 }
 
 /// What `work` gives is the same with windows and without; with them its kernels named `takes` take a

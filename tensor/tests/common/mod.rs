@@ -3,7 +3,7 @@
 
 use std::sync::OnceLock;
 
-use tensor::{Device, Tensor};
+use tensor::{Device, Overrides, Tensor};
 
 /// The device of this test binary: opened once (drivers have hung on opening many at a time).
 pub fn device() -> Device {
@@ -11,6 +11,11 @@ pub fn device() -> Device {
     DEVICE
         .get_or_init(|| Device::open(None).expect("tests need an adapter"))
         .clone()
+}
+
+/// Two devices of the adapter: with the overrides `of(false)`, and `of(true)`.
+pub fn two_devices(of: impl Fn(bool) -> Overrides) -> [Device; 2] {
+    [false, true].map(|on| Device::open_with(None, of(on)).expect("tests need an adapter"))
 }
 
 /// Numbers in [-1, 1), the same for the same seed.
@@ -28,7 +33,12 @@ pub fn random_vec(seed: u64, len: usize) -> Vec<f32> {
 
 /// A tensor of [`random_vec`].
 pub fn random(seed: u64, shape: &[usize]) -> Tensor {
-    Tensor::new(&device(), &random_vec(seed, shape.iter().product()), shape)
+    random_on(&device(), seed, shape)
+}
+
+/// The same on another device.
+pub fn random_on(device: &Device, seed: u64, shape: &[usize]) -> Tensor {
+    Tensor::new(device, &random_vec(seed, shape.iter().product()), shape)
 }
 
 /// Reads a tensor back as f64.
