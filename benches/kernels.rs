@@ -71,11 +71,11 @@ impl Kernels {
             self.time(&format!("linear_{shape}"), work, &sizes, || {
                 ops::linear(&x, &w, Some(&b), Activation::None, None)
             });
-            self.time(&format!("linear_input_grad_{shape}"), work, &sizes, || {
-                ops::linear_input_grad(&dy, &w, None)
+            self.time(&format!("linear_backward_x_{shape}"), work, &sizes, || {
+                ops::linear_backward_x(&dy, &w, None)
             });
-            self.time(&format!("linear_weight_grad_{shape}"), work, &sizes, || {
-                ops::linear_weight_grad(&x, &dy)
+            self.time(&format!("linear_backward_w_{shape}"), work, &sizes, || {
+                ops::linear_backward_w(&x, &dy)
             });
         }
         let [x, w, b] = [&[N, C][..], &[MLP, C], &[MLP]].map(|shape| self.noise(shape));
@@ -101,14 +101,14 @@ impl Kernels {
             self.time(&format!("conv3x3_{shape}"), work, &sizes, || {
                 ops::conv3x3(&x, &w, Some(&b), None)
             });
-            self.time(&format!("conv3x3_input_grad_{shape}"), work, &sizes, || {
-                ops::conv3x3_input_grad(&dy, &w, None)
+            self.time(&format!("conv3x3_backward_x_{shape}"), work, &sizes, || {
+                ops::conv3x3_backward_x(&dy, &w, None)
             });
             self.time(
-                &format!("conv3x3_weight_grad_{shape}"),
+                &format!("conv3x3_backward_w_{shape}"),
                 work,
                 &sizes,
-                || ops::conv3x3_weight_grad(&x, &dy),
+                || ops::conv3x3_backward_w(&x, &dy),
             );
         }
         let x = self.noise(&[1, SIDE, SIDE, C]);
@@ -131,11 +131,11 @@ impl Kernels {
         self.time("depthwise5x5_gelu_add", work, &sizes, || {
             ops::depthwise5x5_gelu_add(&x, &w, &b)
         });
-        self.time("depthwise5x5_input_grad", work, &sizes, || {
-            ops::depthwise5x5_input_grad(&dy, &w, None)
+        self.time("depthwise5x5_backward_x", work, &sizes, || {
+            ops::depthwise5x5_backward_x(&dy, &w, None)
         });
-        self.time("depthwise5x5_weight_grad", work, &sizes, || {
-            ops::depthwise5x5_weight_grad(&x, &dy)
+        self.time("depthwise5x5_backward_w", work, &sizes, || {
+            ops::depthwise5x5_backward_w(&x, &dy)
         });
     }
 
@@ -167,7 +167,7 @@ impl Kernels {
                 &format!("attention_grad_{name}"),
                 pairs * (3 * QK + 2 * C),
                 &sizes,
-                || ops::attention_grad([&q, &k, &v], (&y, &lse), &dy, &lists, HEADS),
+                || ops::attention_backward([&q, &k, &v], (&y, &lse), &dy, &lists, HEADS),
             );
         }
     }

@@ -1,91 +1,43 @@
 //! The device: an adapter opened with all its own limits, and what is shared by all tensors on it.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::Arc;
 
-use crate::compile::Compiler;
-use crate::pipeline::Pipelines;
+use parking_lot::Mutex;
+
+use crate::buffer::{Buffer, Limit, padded};
+use crate::gpu::compiler::Compiler;
+use crate::gpu::profiler::{Profiler, Timer};
+use crate::gpu::raw::Raw;
+use crate::gpu::recorder::{Recorder, params_buffer};
+use crate::gpu::work::{Work, map};
+use crate::gpu::{adapter, profiler::Profile};
+use crate::kernel::pipelines::Pipelines;
+use crate::kernel::target::Target;
 use crate::pool::{Pool, size_class};
-use crate::record::Recorder;
-use crate::{Error, Result, adapter};
+use crate::{Error, Overrides, Result, Stats};
+
+/// Up to this size the buffer for read-backs is kept for the next: a new one costs a millisecond.
+const KEPT_STAGING: u64 = 16 << 20;
 
 /// A handle to an opened adapter. Cloning is cheap; all clones share one queue and one pool.
 #[derive(Clone)]
-pub struct Device(pub(crate) Arc<Inner>);
+pub struct Device(Arc<Inner>);
 
-pub(crate) struct Inner {
-    pub raw: wgpu::Device,
-    pub queue: wgpu::Queue,
-    pub recorder: Mutex<Recorder>,
-    pub pipelines: Mutex<Pipelines>,
-    pool: Mutex<Pool>,
-    pub staging: Mutex<Option<wgpu::Buffer>>, // for read-backs
-    info: wgpu::AdapterInfo,
-    software: bool,
-    limits: wgpu::Limits,
-    lanes: usize,
-    window: Option<u64>,
-    lost: Arc<OnceLock<String>>,
+struct Inner {
+    raw: Raw,
+    target: Target,
+    pipelines: Arc<Mutex<Pipelines>>,
+    recorder: Mutex<Recorder>,
+    pool: Arc<Mutex<Pool>>,
+    staging: Mutex<Option<wgpu::Buffer>>, // for read-backs
 }
-
-/// What tests change of a device, so that what is done on other machines can be seen on this one.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Overrides {
-    /// Lowers [`Device::max_tensor_bytes`]: what is done about tensors beyond it shows on small ones.
-    pub binding_limit: Option<u64>,
-    /// Whether a software driver's loads from storage buffers are dear: kernels take as uniforms what fits.
-    pub windows: Option<bool>,
-    /// Whether loops get a round to spare, which is otherwise so where a driver unrolls none without.
-    pub spare_rounds: Option<bool>,
-}
-
-/// Counters since the device was opened, and the pool's size now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stats {
-    /// Kernels recorded.
-    pub dispatches: u64,
-    /// Batches submitted to the queue.
-    pub submits: u64,
-    /// Times the host waited for data.
-    pub read_backs: u64,
-    /// Bytes held by the pool, in use or free.
-    pub pool_bytes: u64,
-    /// Buffers held by the pool, in use or free.
-    pub pool_buffers: u64,
-    /// Bytes in buffers that tensors hold now.
-    pub used_bytes: u64,
-    /// The most that `pool_bytes` has been since [`Device::reset_peaks`]: what the driver was asked for.
-    pub peak_pool_bytes: u64,
-    /// The most that `used_bytes` has been since then: what the work needs at least.
-    pub peak_used_bytes: u64,
-}
-
-/// The device memory behind a tensor, or a part of it. Cloning shares it.
-#[derive(Clone)]
-pub(crate) struct Buffer {
-    memory: Arc<Memory>,
-    pub start: u64, // in bytes
-    pub bytes: u64, // what the tensor needs; the memory may be larger
-    pub half: bool, // its numbers are f16
-}
-
-/// One buffer of the driver's; goes back to the pool on drop.
-struct Memory {
-    raw: Option<wgpu::Buffer>,      // None where the allocation failed
-    failed: OnceLock<Arc<Error>>,   // why its content is not what was asked for
-    unbindable: Option<Arc<Error>>, // why no kernel can take all of it at once
-    device: Device,
-}
-
-/// What is used where the adapter has it: timestamps by profiles, the cache by the compiler, and f16.
-const OPTIONAL: wgpu::Features = wgpu::Features::TIMESTAMP_QUERY
-    .union(wgpu::Features::PIPELINE_CACHE)
-    .union(wgpu::Features::SHADER_F16);
 
 impl Device {
     /// Opens the adapter that `wanted` names by number or by part of its name. With `None`,
     /// the environment variable `CATANET_ADAPTER` chooses, or else the best is taken: discrete,
-    /// then integrated, then software. For tests, `CATANET_CHECKED=1` keeps naga's bounds checks in
-    /// kernels, and `CATANET_GPU_TILES=1` runs a GPU's tile sizes on the software driver.
+    /// then integrated, then software. `CATANET_KERNELS=plain` runs plain kernels alone. For tests,
+    /// `CATANET_CHECKED=1` keeps naga's bounds checks in kernels, and `CATANET_GPU_TILES=1` runs a
+    /// GPU's tile sizes on a software driver.
     ///
     /// # Errors
     /// No adapter, no adapter of that name, or one that does not open.
@@ -98,107 +50,79 @@ impl Device {
     /// # Errors
     /// As [`Device::open`].
     pub fn open_with(wanted: Option<&str>, overrides: Overrides) -> Result<Device> {
-        let adapter = adapter::choose(wanted)?;
-        let info = adapter.get_info();
+        pollster::block_on(Device::open_async(wanted, overrides))
+    }
+
+    /// [`Device::open_with`] where nothing may block, as in a browser.
+    ///
+    /// # Errors
+    /// As [`Device::open`].
+    pub async fn open_async(wanted: Option<&str>, overrides: Overrides) -> Result<Device> {
+        let adapter = adapter::choose(wanted).await?;
         let mut limits = adapter.limits();
         if let Some(bytes) = overrides.binding_limit {
             let lowered = limits.max_storage_buffer_binding_size.min(bytes);
             limits.max_storage_buffer_binding_size = lowered;
         }
-        let is_set = |name| std::env::var(name).is_ok_and(|v| v == "1");
-        let software = info.device_type == wgpu::DeviceType::Cpu && !is_set("CATANET_GPU_TILES");
-        let lanes = match info.subgroup_min_size {
-            n if software
-                && n <= 16 // what kernels' sizes are made for: 512 bits
-                && n == info.subgroup_max_size // or a kernel could not know
-                && adapter.features().contains(wgpu::Features::SUBGROUP) =>
-            {
-                n.max(1)
-            }
-            _ => 1,
+        let target = Target::of(&adapter, &overrides);
+        let raw = Raw::open(&adapter, target.features(&adapter), limits).await?;
+        let params = match target.immediates {
+            true => None,
+            false => Some(params_buffer(&raw)?),
         };
-        let mut features = wgpu::Features::IMMEDIATES | (adapter.features() & OPTIONAL);
-        features.set(wgpu::Features::SUBGROUP, lanes > 1);
-        let request = adapter.request_device(&wgpu::DeviceDescriptor {
-            label: Some("catanet"),
-            required_features: features,
-            required_limits: limits.clone(),
-            ..Default::default()
-        });
-        let (raw, queue) = pollster::block_on(request).map_err(|e| Error::Open {
-            adapter: info.name.clone(),
-            reason: e.to_string(),
-        })?;
-        let lost = Arc::new(OnceLock::new());
-        let report = lost.clone();
-        raw.set_device_lost_callback(move |reason, message| {
-            // The first reason is the cause; later ones follow from it.
-            let _ = report.set(format!("{message} ({reason:?})"));
-        });
-        let report = lost.clone();
-        raw.on_uncaptured_error(Arc::new(move |error| match error {
-            // Met where no tensor can carry it (submitting, compiling): the next read-back tells.
-            wgpu::Error::OutOfMemory { .. } => drop(report.set("out of memory".to_owned())),
-            _ if report.get().is_some() => {} // what a lost device's objects give rise to
-            other => panic!("{other}"),       // a bug of this crate's
-        }));
-        let windows = overrides
-            .windows
-            .unwrap_or_else(|| adapter::loads_are_dear(&info));
-        let window = (lanes > 1 && windows).then_some(limits.max_uniform_buffer_binding_size);
-        let spare_rounds = overrides
-            .spare_rounds
-            .unwrap_or_else(|| adapter::moves_loop_tests(&info));
-        let compiler = Compiler::new(adapter, raw.clone(), is_set("CATANET_CHECKED"));
+        let compiler = Compiler::new(adapter, raw.device.clone(), target.checked);
+        let pipelines = Pipelines::new(compiler, target.clone());
         Ok(Device(Arc::new(Inner {
-            pipelines: Mutex::new(Pipelines::new(compiler, spare_rounds)),
-            recorder: Mutex::default(),
-            pool: Mutex::default(),
-            staging: Mutex::default(),
             raw,
-            queue,
-            info,
-            software,
-            limits,
-            lanes: lanes as usize,
-            window,
-            lost,
+            target,
+            pipelines: Arc::new(Mutex::new(pipelines)),
+            recorder: Mutex::new(Recorder::new(params)),
+            pool: Arc::default(),
+            staging: Mutex::default(),
         })))
     }
 
     /// The adapter's name, as its driver gives it.
     pub fn name(&self) -> &str {
-        &self.0.info.name
+        &self.0.raw.info.name
     }
 
-    /// Whether the adapter is a software driver. Kernels take other tile sizes there: a processor's
-    /// few cores want much work per invocation, a GPU wants many invocations.
+    /// Whether the adapter is a software driver, for which work should be small.
     pub fn is_software(&self) -> bool {
-        self.0.software
+        self.0.target.is_software()
     }
 
     /// Whether tensors can be stored as f16: [`Tensor::to_half`](crate::Tensor::to_half).
     pub fn has_half(&self) -> bool {
-        self.0.raw.features().contains(wgpu::Features::SHADER_F16)
+        let features = self.0.raw.device.features();
+        features.contains(wgpu::Features::SHADER_F16)
     }
 
-    /// Invocations that share their loads: those of a subgroup on a software driver, which runs
-    /// them as the lanes of one vector. 1 elsewhere: a GPU's caches do it.
-    pub(crate) fn lanes(&self) -> usize {
-        self.0.lanes
+    /// What decides its kernels and tiles.
+    pub(crate) fn target(&self) -> &Target {
+        &self.0.target
     }
 
-    /// Where a load from a storage buffer is dear and one from a uniform is not, how many bytes of an
-    /// input a kernel can take as a uniform: a window.
-    pub(crate) fn window(&self) -> Option<u64> {
-        self.0.window
+    pub(crate) fn raw(&self) -> &Raw {
+        &self.0.raw
+    }
+
+    pub(crate) fn pipelines(&self) -> &Arc<Mutex<Pipelines>> {
+        &self.0.pipelines
+    }
+
+    /// The buffer of parameters and the bytes of it that a dispatch binds, where they are a uniform.
+    pub(crate) fn params_buffer(&self) -> Option<(wgpu::Buffer, u64)> {
+        let recorder = self.0.recorder.lock();
+        let params = recorder.params();
+        params.map(|(buffer, bytes)| (buffer.clone(), bytes))
     }
 
     /// The largest tensor, in bytes, that a kernel can take on this adapter. Larger ones can be made
     /// ([`ops::concat`](crate::ops::concat)) and taken in parts ([`ops::slice`](crate::ops::slice)),
     /// up to [`Device::max_memory_bytes`].
     pub fn max_tensor_bytes(&self) -> u64 {
-        let limits = &self.0.limits;
+        let limits = &self.0.raw.limits;
         let bytes = limits
             .max_storage_buffer_binding_size
             .min(self.max_memory_bytes());
@@ -207,26 +131,25 @@ impl Device {
 
     /// The largest tensor, in bytes, that the adapter can hold at all.
     pub fn max_memory_bytes(&self) -> u64 {
-        self.0.limits.max_buffer_size / 16 * 16 // 2^31 − 1 on some
+        self.0.raw.limits.max_buffer_size / 16 * 16 // 2^31 − 1 on some
     }
 
     /// Where a kernel may begin to read a buffer: at multiples of this.
     pub(crate) fn binding_alignment(&self) -> u64 {
-        let limits = &self.0.limits;
-        let uniform = self
-            .0
-            .window
-            .map(|_| limits.min_uniform_buffer_offset_alignment);
+        let limits = &self.0.raw.limits;
+        let uniforms = self.0.target.uniform_bytes;
+        let uniform = uniforms.map(|_| limits.min_uniform_buffer_offset_alignment);
         let storage = limits.min_storage_buffer_offset_alignment;
         storage.max(uniform.unwrap_or(1)).into()
     }
 
     /// Counters, for tests and profiles.
     pub fn stats(&self) -> Stats {
-        let recorder = lock(&self.0.recorder);
-        let pool = lock(&self.0.pool);
+        let recorder = self.0.recorder.lock();
+        let pool = self.0.pool.lock();
         Stats {
             dispatches: recorder.dispatches,
+            copies: recorder.copies,
             submits: recorder.submits,
             read_backs: recorder.read_backs,
             pool_bytes: pool.allocated_bytes,
@@ -239,22 +162,12 @@ impl Device {
 
     /// Lets the peaks of [`Stats`] start anew. To measure a piece of work, [`Device::trim`] first.
     pub fn reset_peaks(&self) {
-        lock(&self.0.pool).reset_peaks();
+        self.0.pool.lock().reset_peaks();
     }
 
     /// Gives the pool's free buffers back to the driver: between images of different sizes, say.
     pub fn trim(&self) {
-        lock(&self.0.pool).trim();
-    }
-
-    pub(crate) fn check_lost(&self) -> Result<()> {
-        match self.0.lost.get() {
-            Some(reason) => Err(Error::Lost {
-                adapter: self.name().to_owned(),
-                reason: reason.clone(),
-            }),
-            None => Ok(()),
-        }
+        self.0.pool.lock().trim();
     }
 
     /// Memory for a tensor of this shape, two (`half`) or four bytes an element. Its content is
@@ -273,128 +186,196 @@ impl Device {
             true => Err(too_large(most)),
             false => self.alloc_raw(size_class(bytes).min(most)),
         };
-        let failed = OnceLock::new();
-        let raw = raw.map_err(|e| failed.set(Arc::new(e))).ok();
-        let memory = Memory {
-            raw,
-            failed,
-            unbindable: (bytes > bindable).then(|| Arc::new(too_large(bindable))),
-            device: self.clone(),
+        let limit = Limit {
+            bytes: bindable,
+            error: (bytes > bindable).then(|| Arc::new(too_large(bindable))),
         };
-        Buffer {
-            memory: Arc::new(memory),
-            start: 0,
-            bytes,
-            half,
-        }
+        Buffer::new(raw, bytes, half, limit, self.0.pool.clone())
     }
 
     fn alloc_raw(&self, class: u64) -> Result<wgpu::Buffer> {
-        if let Some(buffer) = lock(&self.0.pool).take(class) {
+        if let Some(buffer) = self.0.pool.lock().take(class) {
             return Ok(buffer);
         }
-        let buffer = self.create(class).or_else(|| {
+        let create = || {
+            let usage = wgpu::BufferUsages::STORAGE
+                | wgpu::BufferUsages::UNIFORM
+                | wgpu::BufferUsages::COPY_SRC
+                | wgpu::BufferUsages::COPY_DST;
+            self.0.raw.create_buffer(class, usage)
+        };
+        let buffer = create().or_else(|_| {
             // Free buffers of other sizes may hold what is missing; the driver has it back once
             // the work that used them is done.
             self.trim();
             let _ = self.wait_idle(); // a lost device is told below
-            self.create(class)
+            create()
         });
-        self.check_lost()?;
-        let Some(buffer) = buffer else {
-            let adapter = self.name().to_owned();
-            return Err(Error::OutOfMemory {
-                bytes: class,
-                adapter,
-            });
-        };
-        lock(&self.0.pool).count_new(class);
+        self.0.raw.check_lost()?;
+        let buffer = buffer?;
+        self.0.pool.lock().count_new(class);
         Ok(buffer)
     }
 
-    /// A new buffer; None where there is no memory for it.
-    fn create(&self, size: u64) -> Option<wgpu::Buffer> {
-        let scope = self.0.raw.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let buffer = self.0.raw.create_buffer(&wgpu::BufferDescriptor {
-            label: None,
-            size,
-            usage: wgpu::BufferUsages::STORAGE
-                | wgpu::BufferUsages::UNIFORM
-                | wgpu::BufferUsages::COPY_SRC
-                | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
+    /// Records a piece of work.
+    pub(crate) fn record(&self, work: Work) {
+        self.0.recorder.lock().push(&self.0.raw, work);
+    }
+
+    /// Waits until all recorded work has run.
+    ///
+    /// # Errors
+    /// The device was lost.
+    pub fn wait_idle(&self) -> Result<()> {
+        self.0.recorder.lock().submit(&self.0.raw, true);
+        self.0.raw.wait(None)
+    }
+
+    /// Copies host data into a buffer, after all work recorded so far.
+    pub(crate) fn upload(&self, buffer: &Buffer, data: &[u8]) {
+        let Some(to) = buffer.raw() else { return };
+        let mut recorder = self.0.recorder.lock();
+        if recorder.is_empty() {
+            self.0.raw.queue.write_buffer(to, buffer.start, data);
+        } else {
+            let (to, data) = ((to.clone(), buffer.start), data.to_vec());
+            recorder.push(&self.0.raw, Work::Write { to, data });
+        }
+    }
+
+    /// Copies one buffer's content into another of the same size.
+    pub(crate) fn copy(&self, from: &Buffer, to: &Buffer) {
+        if let Some(cause) = from.failure() {
+            to.fail(cause);
+        }
+        let (Some(source), Some(target), None) = (from.raw(), to.raw(), to.failure()) else {
+            return;
+        };
+        if source == target {
+            // Two parts of one buffer, which no command copies at once.
+            let between = self.alloc(&[(from.bytes / 4) as usize], false);
+            self.copy(from, &between);
+            return self.copy(&between, to);
+        }
+        self.record(Work::Copy {
+            from: (source.clone(), from.start),
+            to: (target.clone(), to.start),
+            bytes: from.bytes,
         });
-        pollster::block_on(scope.pop()).is_none().then_some(buffer)
+    }
+
+    /// Waits for the content of buffers and copies it to the host, one after another.
+    pub(crate) fn download(&self, buffers: &[&Buffer]) -> Result<Vec<u8>> {
+        pollster::block_on(self.download_async(buffers))
+    }
+
+    /// [`Device::download`] where nothing may block, as in a browser. (A native device is waited for:
+    /// nothing else polls it.)
+    pub(crate) async fn download_async(&self, buffers: &[&Buffer]) -> Result<Vec<u8>> {
+        let raw = &self.0.raw;
+        raw.check_lost()?;
+        if let Some(cause) = buffers.iter().find_map(|b| b.failure()) {
+            return Err(Error::clone(cause));
+        }
+        let bytes = buffers.iter().map(|b| padded(b)).sum();
+        let kept = self.0.staging.lock().take();
+        let target = match kept.filter(|kept| kept.size() >= bytes) {
+            Some(kept) => kept,
+            None => {
+                let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+                raw.create_buffer(bytes, usage)?
+            }
+        };
+        self.record_download(buffers, &target);
+        let mapped = map(&target, bytes);
+        #[cfg(not(target_arch = "wasm32"))]
+        raw.wait(None)?; // or the answer would never come
+        let data = mapped.await.map_err(|reason| raw.lost(reason))?;
+        if target.size() <= KEPT_STAGING {
+            *self.0.staging.lock() = Some(target);
+        }
+        raw.check_lost()?;
+        Ok(data)
+    }
+
+    fn record_download(&self, buffers: &[&Buffer], target: &wgpu::Buffer) {
+        let mut recorder = self.0.recorder.lock();
+        let mut end = 0;
+        for buffer in buffers {
+            let Some(from) = buffer.raw() else {
+                unreachable!("a buffer without memory carries its failure")
+            };
+            let copy = Work::Copy {
+                from: (from.clone(), buffer.start),
+                to: (target.clone(), end),
+                bytes: padded(buffer),
+            };
+            recorder.push(&self.0.raw, copy);
+            end += padded(buffer);
+        }
+        recorder.read_backs += 1;
+        recorder.submit(&self.0.raw, true);
+    }
+
+    /// Runs `f` and tells where the time of its kernels went. The first `events` dispatches are
+    /// also kept one by one. What was recorded before is not in it; what `f` leaves recorded is
+    /// run. One profile at a time: a second one ends the first.
+    ///
+    /// # Errors
+    /// The device was lost.
+    pub fn profile<T>(&self, events: usize, f: impl FnOnce() -> T) -> Result<(T, Profile)> {
+        self.profile_by(Timer::of(&self.0.raw), events, f)
+    }
+
+    fn profile_by<T>(
+        &self,
+        timer: Timer,
+        events: usize,
+        f: impl FnOnce() -> T,
+    ) -> Result<(T, Profile)> {
+        self.wait_idle()?;
+        let before = self.stats();
+        self.0.recorder.lock().profiler = Some(Profiler::new(timer, events));
+        let start = std::time::Instant::now();
+        let result = f();
+        let idle = self.wait_idle();
+        let elapsed = start.elapsed();
+        let profiler = self.0.recorder.lock().profiler.take();
+        idle?;
+        let mut profiler = profiler.unwrap_or_else(|| panic!("profile: another one ended it"));
+        profiler.read(&self.0.raw);
+        self.0.raw.check_lost()?;
+        let after = self.stats();
+        let stats = Stats {
+            dispatches: after.dispatches - before.dispatches,
+            copies: after.copies - before.copies,
+            submits: after.submits - before.submits,
+            read_backs: after.read_backs - before.read_backs,
+            ..after
+        };
+        Ok((result, profiler.finish(elapsed, stats)))
     }
 }
 
-impl Buffer {
-    pub fn device(&self) -> &Device {
-        &self.memory.device
-    }
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
 
-    /// The driver's buffer, of which this is `bytes` from `start` on; None where there was no memory.
-    pub fn raw(&self) -> Option<&wgpu::Buffer> {
-        self.memory.raw.as_ref()
-    }
+    use super::*;
+    use crate::gpu::profiler::Clock;
+    use crate::{Tensor, ops};
 
-    /// A part of it, from byte `start` on.
-    pub fn part(&self, start: u64, bytes: u64) -> Buffer {
-        debug_assert!(start + bytes <= self.bytes);
-        Buffer {
-            memory: self.memory.clone(),
-            start: self.start + start,
-            bytes,
-            half: self.half,
-        }
+    #[test]
+    fn without_timestamps_each_dispatch_is_timed_by_the_clock() {
+        let device = Device::open(None).expect("tests need an adapter");
+        let x = Tensor::full(&device, 2.0, &[1 << 16]);
+        let run = || ops::mul(&ops::mul(&x, &x), &x).to_vec().expect("read-back");
+        let (result, profile) = device.profile_by(Timer::wall(), 9, run).expect("profiled");
+        assert!(result.iter().all(|&y| y == 8.0));
+        assert_eq!(profile.clock, Clock::Wall);
+        assert_eq!((profile.kernels.len(), profile.kernels[0].calls), (1, 2));
+        assert_eq!((profile.stats.dispatches, profile.events.len()), (2, 2));
+        assert!(profile.kernel_time() > Duration::ZERO);
+        assert!(profile.kernel_time() <= profile.elapsed);
     }
-
-    /// From this part's first byte to another's last.
-    pub fn through(&self, last: &Buffer) -> Buffer {
-        Buffer {
-            bytes: last.start + last.bytes - self.start,
-            ..self.clone()
-        }
-    }
-
-    /// Which memory it is in, as a number, and the first of its four-byte elements there.
-    pub fn place(&self) -> (usize, usize) {
-        let memory = Arc::as_ptr(&self.memory) as usize;
-        (memory, (self.start / 4) as usize)
-    }
-
-    /// Whether both are the same bytes.
-    pub fn is(&self, other: &Buffer) -> bool {
-        self.place() == other.place()
-    }
-
-    /// Why this buffer's content is not what was asked for, if so.
-    pub fn failure(&self) -> Option<&Arc<Error>> {
-        self.memory.failed.get()
-    }
-
-    /// Why no kernel can take it, if so.
-    pub fn unbindable(&self) -> Option<&Arc<Error>> {
-        let fits = self.bytes <= self.device().max_tensor_bytes();
-        self.memory.unbindable.as_ref().filter(|_| !fits)
-    }
-
-    /// Marks the content as failed; the first cause stays.
-    pub fn fail(&self, cause: &Arc<Error>) {
-        let _ = self.memory.failed.set(cause.clone());
-    }
-}
-
-impl Drop for Memory {
-    fn drop(&mut self) {
-        if let Some(raw) = self.raw.take() {
-            lock(&self.device.0.pool).put(raw);
-        }
-    }
-}
-
-/// A panic elsewhere (a wrong shape in one test, say) leaves this crate's shared state valid, since
-/// every check comes before the first change: a poisoned lock is taken as it is.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -8,14 +8,14 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub enum Error {
     /// No adapter at all was found.
     #[error(
-        "no Vulkan, Metal or DX12 adapter found; install a graphics driver, or Mesa's software \
-         Vulkan driver (scripts/with-vulkan does so on Linux)"
+        "no Vulkan, Metal or DX12 adapter found; install a graphics driver, or a software \
+         Vulkan driver such as lavapipe (scripts/with-vulkan does so on Linux)"
     )]
     NoAdapter,
     /// Adapters exist, but none has the wanted name.
     #[error(
         "no adapter matches `{wanted}`; there are: {available}. Choose one by a part of its name \
-         or by its number (--adapter or CATANET_ADAPTER), or give none for the best"
+         or by its number, or give none for the best"
     )]
     UnknownAdapter {
         /// What was asked for.
@@ -24,7 +24,9 @@ pub enum Error {
         available: String,
     },
     /// The adapter was found but would not open.
-    #[error("adapter `{adapter}` could not be opened: {reason}. Choose another with --adapter")]
+    #[error(
+        "adapter `{adapter}` could not be opened: {reason}. Choose another, or update its driver"
+    )]
     Open {
         /// Its name.
         adapter: String,
@@ -34,7 +36,7 @@ pub enum Error {
     /// A tensor is larger than the adapter lets a kernel bind.
     #[error(
         "a tensor of shape {shape:?} takes {bytes} bytes, and adapter `{adapter}` binds at most \
-         {limit}; use a smaller image, crop or batch, or another adapter (--adapter or CATANET_ADAPTER)"
+         {limit}; use a smaller image, crop or batch, or another adapter"
     )]
     TooLarge {
         /// The tensor's shape.
@@ -59,8 +61,8 @@ pub enum Error {
     },
     /// The driver dropped the device.
     #[error(
-        "adapter `{adapter}` was lost: {reason}. Start again from the last checkpoint (--resume); \
-         if it happens again, try a smaller batch or update the driver"
+        "adapter `{adapter}` was lost: {reason}. Start again from what was saved last; if it happens \
+         again, try a smaller batch or update the driver"
     )]
     Lost {
         /// The adapter's name.

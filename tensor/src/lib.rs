@@ -20,21 +20,21 @@
 //! memory, a tensor larger than the adapter can bind) travels with the data, as a NaN would:
 //! every tensor computed from the failed one fails too, and `to_vec` returns the first cause.
 
-mod adapter;
-mod compile;
+mod buffer;
 mod device;
 mod error;
+mod gpu;
+mod kernel;
 pub mod ops;
-mod pipeline;
 mod pool;
-mod profile;
-mod record;
-mod store;
+mod settings;
+mod stats;
 mod tensor;
-mod unroll;
 
-pub use adapter::{AdapterSummary, list_adapters};
-pub use device::{Device, Overrides, Stats};
+pub use device::Device;
 pub use error::{Error, Result};
-pub use profile::{Clock, Event, KernelTime, Profile};
+pub use gpu::adapter::{AdapterSummary, list_adapters};
+pub use gpu::profiler::{Clock, Event, KernelTime, Profile};
+pub use settings::{Kernels, Overrides};
+pub use stats::Stats;
 pub use tensor::{Element, Tensor};

@@ -3,10 +3,9 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use crate::device::{Buffer, Device};
-use crate::pipeline::Kernel;
-use crate::record::grid;
-use crate::{Result, ops};
+use crate::Result;
+use crate::buffer::{Buffer, padded};
+use crate::device::Device;
 
 /// What a tensor may hold: `f32`, or `u32` for indices.
 pub trait Element: bytemuck::Pod + std::fmt::Debug {}
@@ -19,6 +18,7 @@ impl Element for u32 {}
 pub struct Tensor<E: Element = f32> {
     shape: Vec<usize>,
     buffer: Buffer,
+    device: Device,
     element: PhantomData<E>,
 }
 
@@ -58,8 +58,9 @@ impl<E: Element> Tensor<E> {
         Tensor::alloc(x.device(), shape, x.is_half())
     }
 
+    /// A tensor whose content is not yet written, of f32 or f16.
     #[track_caller]
-    fn alloc(device: &Device, shape: &[usize], half: bool) -> Self {
+    pub(crate) fn alloc(device: &Device, shape: &[usize], half: bool) -> Self {
         assert!(
             shape.iter().all(|&n| n > 0),
             "empty tensor of shape {shape:?}"
@@ -68,6 +69,7 @@ impl<E: Element> Tensor<E> {
         Tensor {
             shape: shape.to_vec(),
             buffer,
+            device: device.clone(),
             element: PhantomData,
         }
     }
@@ -80,16 +82,6 @@ impl<E: Element> Tensor<E> {
     /// Whether its numbers are stored as f16: see [`Tensor::to_half`].
     pub fn is_half(&self) -> bool {
         self.buffer.half
-    }
-
-    /// The same numbers as f16 or not.
-    pub(crate) fn stored(&self, half: bool) -> Self {
-        if self.is_half() == half {
-            return self.clone();
-        }
-        let y = Tensor::alloc(self.device(), &self.shape, half);
-        ops::convert(self, &y);
-        y
     }
 
     /// The number of elements.
@@ -110,7 +102,7 @@ impl<E: Element> Tensor<E> {
 
     /// Where it lives.
     pub fn device(&self) -> &Device {
-        self.buffer.device()
+        &self.device
     }
 
     pub(crate) fn buffer(&self) -> &Buffer {
@@ -128,6 +120,7 @@ impl<E: Element> Tensor<E> {
         Tensor {
             shape: shape.to_vec(),
             buffer: self.buffer.clone(),
+            device: self.device.clone(),
             element: PhantomData,
         }
     }
@@ -139,6 +132,7 @@ impl<E: Element> Tensor<E> {
         Tensor {
             shape: [&[range.len()], &self.shape[1..]].concat(),
             buffer: self.buffer.part(start * item, count * item),
+            device: self.device.clone(),
             element: PhantomData,
         }
     }
@@ -148,8 +142,16 @@ impl<E: Element> Tensor<E> {
     /// # Errors
     /// The device was lost, or something on the way to this tensor failed: the first cause.
     pub fn to_vec(&self) -> Result<Vec<E>> {
-        let bytes = self.device().download(&[&self.stored(false).buffer])?;
-        Ok(bytemuck::pod_collect_to_vec(&bytes))
+        Ok(self.unpack(&self.device.download(&[&self.buffer])?))
+    }
+
+    /// [`Tensor::to_vec`] where nothing may block, as in a browser.
+    ///
+    /// # Errors
+    /// As [`Tensor::to_vec`].
+    pub async fn to_vec_async(&self) -> Result<Vec<E>> {
+        let bytes = self.device.download_async(&[&self.buffer]).await?;
+        Ok(self.unpack(&bytes))
     }
 
     /// Several tensors' data, for one wait. All are on one device.
@@ -160,22 +162,32 @@ impl<E: Element> Tensor<E> {
         let Some(first) = tensors.first() else {
             return Ok(Vec::new());
         };
-        let tensors: Vec<_> = tensors.iter().map(|t| t.stored(false)).collect();
         let buffers: Vec<_> = tensors.iter().map(|t| &t.buffer).collect();
-        let bytes = first.device().download(&buffers)?;
+        let bytes = first.device.download(&buffers)?;
         let mut rest = &bytes[..];
-        let next = |t: &Self| {
-            let (data, after) = rest.split_at(t.buffer.bytes as usize);
+        let next = |t: &&Self| {
+            let (data, after) = rest.split_at(padded(&t.buffer) as usize);
             rest = after;
-            bytemuck::pod_collect_to_vec(data)
+            t.unpack(data)
         };
         Ok(tensors.iter().map(next).collect())
     }
 
+    /// The elements in bytes that were read back.
+    fn unpack(&self, bytes: &[u8]) -> Vec<E> {
+        let bytes = &bytes[..self.buffer.bytes as usize];
+        if !self.is_half() {
+            return bytemuck::pod_collect_to_vec(bytes);
+        }
+        let halves: Vec<half::f16> = bytemuck::pod_collect_to_vec(bytes);
+        let floats: Vec<f32> = halves.into_iter().map(f32::from).collect();
+        bytemuck::cast_vec(floats) // only tensors of f32 are stored as f16
+    }
+
     /// Where its data lies: which memory, as a number, and the first element in it. Parts of one
     /// tensor lie in one memory.
-    pub fn place(&self) -> (usize, usize) {
-        self.buffer.place()
+    pub fn address(&self) -> (usize, usize) {
+        self.buffer.address()
     }
 
     /// All that lies between this tensor's first element and `last`'s last, as one row.
@@ -184,7 +196,7 @@ impl<E: Element> Tensor<E> {
     /// If they are not parts of one tensor, in this order.
     #[track_caller]
     pub fn through(&self, last: &Self) -> Self {
-        let [(memory, start), (other, end)] = [self.place(), last.place()];
+        let [(memory, start), (other, end)] = [self.address(), last.address()];
         let len = (end + last.len()).saturating_sub(start);
         assert!(
             memory == other && len >= self.len(),
@@ -193,6 +205,7 @@ impl<E: Element> Tensor<E> {
         Tensor {
             shape: vec![len],
             buffer: self.buffer.through(&last.buffer),
+            device: self.device.clone(),
             element: PhantomData,
         }
     }
@@ -221,35 +234,6 @@ impl<E: Element> Tensor<E> {
 }
 
 impl Tensor {
-    /// A tensor of one value.
-    #[track_caller]
-    pub fn full(device: &Device, value: f32, shape: &[usize]) -> Self {
-        let tensor = Tensor::uninit(device, shape);
-        ops::fill(&tensor, value);
-        tensor
-    }
-
-    /// The same numbers stored as f16, rounded to the nearest: half the memory, and half of what an op has
-    /// to load and store; beyond ±65504 they are infinite. Ops compute in f32 all the same. Those of a
-    /// forward pass take such tensors, and give such for them; sums for the weights' gradients do not.
-    ///
-    /// # Panics
-    /// If the adapter has no f16: [`Device::has_half`].
-    #[track_caller]
-    pub fn to_half(&self) -> Self {
-        assert!(
-            self.device().has_half(),
-            "to_half: {} has no f16",
-            self.device().name()
-        );
-        self.stored(true)
-    }
-
-    /// The same numbers stored as f32; free if they are.
-    pub fn to_float(&self) -> Self {
-        self.stored(false)
-    }
-
     /// The only element of a one-element tensor, read back.
     ///
     /// # Errors
@@ -264,27 +248,4 @@ impl<E: Element> std::fmt::Debug for Tensor<E> {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         write!(f, "Tensor{:?} on {}", self.shape, self.device().name())
     }
-}
-
-/// Invocations per workgroup of the kernels that give one element to each.
-pub(crate) const WG: usize = 64;
-
-/// Dispatches a kernel of one invocation per element (or row) of its output. The kernel sees its
-/// workgroup size as `WG`, and must skip invocations from `count` on.
-pub(crate) fn dispatch_1d(
-    source: &'static str,
-    entry: &'static str,
-    inputs: &[&Buffer],
-    outputs: &[&Buffer],
-    params: &[u32],
-    count: usize,
-) {
-    let kernel = Kernel {
-        source,
-        entry,
-        constants: &[("WG", WG as u32)],
-    };
-    outputs[0]
-        .device()
-        .dispatch(&kernel, inputs, outputs, params, grid(count.div_ceil(WG)));
 }

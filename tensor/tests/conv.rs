@@ -60,13 +60,13 @@ fn check([b, h, w, ci, co]: [usize; 5], with_bias: bool) {
     let tolerance = 1e-6 * (9.0 * ci.max(co) as f64).sqrt().max(3.0);
     let (y, dx) = (
         ops::conv3x3(&x, &k, bias, None),
-        ops::conv3x3_input_grad(&dy, &k, None),
+        ops::conv3x3_backward_x(&dy, &k, None),
     );
-    let (dw, db) = ops::conv3x3_weight_grad(&x, &dy);
+    let (dw, db) = ops::conv3x3_backward_w(&x, &dy);
     let name = |what| format!("{what}, {b}×{h}×{w}, {ci}→{co}");
     assert_close(&name("y"), &y, &expected.y, tolerance);
     assert_close(&name("dx"), &dx, &expected.dx, tolerance);
-    let onto = ops::conv3x3_input_grad(&dy, &k, Some(&x));
+    let onto = ops::conv3x3_backward_x(&dy, &k, Some(&x));
     let sum = ops::add(&dx, &x);
     assert_close(&name("dx onto another"), &onto, &host(&sum), tolerance);
     assert_close(&name("dw"), &dw, &expected.dw, tolerance);
@@ -119,13 +119,13 @@ fn a_long_weight_gradient_keeps_its_precision() {
     };
     let (x, dy) = (positive(5, 2), positive(6, 3));
     let expected = expected(&x, &random(7, &[3, 3, 2, 3]), None, &dy);
-    let (dw, db) = ops::conv3x3_weight_grad(&x, &dy);
+    let (dw, db) = ops::conv3x3_backward_w(&x, &dy);
     assert_close("dw", &dw, &expected.dw, 2e-6);
     assert_close("db", &db, &expected.db, 2e-6);
 }
 
 #[test]
-#[should_panic(expected = "conv3x3: weights for x [1, 4, 4, 3]")]
+#[should_panic(expected = "conv3x3: weights of shape")]
 fn wrong_shapes_panic_and_are_named() {
     ops::conv3x3(
         &random(1, &[1, 4, 4, 3]),

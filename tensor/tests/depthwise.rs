@@ -37,18 +37,18 @@ fn check([b, h, w, c]: [usize; 4], with_bias: bool) {
     );
     assert_close(
         &format!("dx, {name}"),
-        &ops::depthwise5x5_input_grad(&dy, &k, None),
+        &ops::depthwise5x5_backward_x(&dy, &k, None),
         &dx,
         1e-5,
     );
     let onto: Vec<f64> = dx.iter().zip(&hx).map(|(dx, x)| dx + x).collect();
     assert_close(
         &format!("dx onto another, {name}"),
-        &ops::depthwise5x5_input_grad(&dy, &k, Some(&x)),
+        &ops::depthwise5x5_backward_x(&dy, &k, Some(&x)),
         &onto,
         1e-5,
     );
-    let (got_dw, got_db) = ops::depthwise5x5_weight_grad(&x, &dy);
+    let (got_dw, got_db) = ops::depthwise5x5_backward_w(&x, &dy);
     assert_close(&format!("dw, {name}"), &got_dw, &dw, 1e-5);
     assert_close(&format!("db, {name}"), &got_db, &db, 1e-5);
 }
@@ -68,7 +68,7 @@ fn depthwise_convolution_and_gradients_match_host_loops_at_the_networks_channel_
 }
 
 #[test]
-#[should_panic(expected = "depthwise5x5: weights for image [1, 4, 4, 3]")]
+#[should_panic(expected = "depthwise5x5: weights of shape [5, 5, 4]")]
 fn wrong_shapes_panic_and_are_named() {
     ops::depthwise5x5(&random(1, &[1, 4, 4, 3]), &random(2, &[5, 5, 4]), None);
 }

@@ -89,14 +89,21 @@ fn long_sums_keep_their_precision() {
 }
 
 #[test]
-fn permute_rows_orders_each_image_by_its_own_list() {
+fn tokens_are_sorted_by_owner_in_each_image_and_put_back() {
     let x = random(7, &[2, 3, 5]);
-    let order = [2, 0, 1, 1, 2, 0];
-    let y = ops::permute_rows(&x, &Tensor::new(&device(), &order, &[2, 3]));
+    let owner = Tensor::new(&device(), &[1, 1, 0, 2, 0, 1], &[2, 3]);
+    let sorted = ops::counting_sort(&owner, 3);
+    let y = ops::sort_tokens(&x, &sorted);
     let values = host(&x);
-    let mut expected = host_gather(&values[..15], &order[..3], [1, 3, 5]);
-    expected.extend(host_gather(&values[15..], &order[3..], [1, 3, 5]));
-    assert_close("permute_rows", &y, &expected, 0.0);
+    let mut expected = host_gather(&values[..15], &[2, 0, 1], [1, 3, 5]);
+    expected.extend(host_gather(&values[15..], &[1, 2, 0], [1, 3, 5]));
+    assert_close("sort_tokens", &y, &expected, 0.0);
+    assert_close(
+        "unsort_tokens",
+        &ops::unsort_tokens(&y, &sorted),
+        &values,
+        0.0,
+    );
 }
 
 #[test]

@@ -155,7 +155,7 @@ fn rows_moved_and_added_up() {
         assert_rounded_once(&[&slots], |t| ops::segment_sum(&t[0], &lists));
         let owner = Tensor::<u32>::new(&device, &[1, 0, 2].repeat(8), &[2, 12]);
         let sorted = ops::counting_sort(&owner, 3);
-        assert_rounded_once(&[&x], |t| ops::permute_rows(&t[0], &sorted.order));
+        assert_rounded_once(&[&x], |t| ops::sort_tokens(&t[0], &sorted));
         let factor = numbers(&device, &[12], 3);
         assert_rounded_once(&[&x], |t| ops::scale_rows(&t[0], &factor));
         let index = Tensor::<u32>::new(&device, &[5, 0, 23], &[3]);
@@ -187,11 +187,11 @@ fn tokens_are_assigned_by_f32_numbers() {
 }
 
 #[test]
-#[should_panic(expected = "linear_weight_grad: binding 0 has no form for f16")]
+#[should_panic(expected = "linear_backward_w: binding 0 has no form for f16")]
 fn an_op_without_a_form_for_f16_says_so() {
     let Some(device) = device() else {
-        panic!("skipped: linear_weight_grad: binding 0 has no form for f16 either")
+        panic!("skipped: linear_backward_w: binding 0 has no form for f16 either")
     };
     let x = numbers(&device, &[8, 40], 1).to_half();
-    ops::linear_weight_grad(&x, &x);
+    ops::linear_backward_w(&x, &x);
 }

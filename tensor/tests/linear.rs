@@ -32,15 +32,15 @@ fn check(rows: [usize; 2], n: usize, k: usize) {
     let expected = sums([m, n], k, |i, j, l| hx[i * k + l] * hw[j * k + l]);
     assert_close(&name("y"), &y, &expected, 5e-6);
 
-    let dx = ops::linear_input_grad(&dy, &w, None);
+    let dx = ops::linear_backward_x(&dy, &w, None);
     assert_eq!(dx.shape(), x.shape());
     let expected = sums([m, k], n, |i, j, l| hdy[i * n + l] * hw[l * k + j]);
     assert_close(&name("dx"), &dx, &expected, 5e-6);
-    let onto = ops::linear_input_grad(&dy, &w, Some(&x));
+    let onto = ops::linear_backward_x(&dy, &w, Some(&x));
     let expected: Vec<f64> = expected.iter().zip(&hx).map(|(dx, x)| dx + x).collect();
     assert_close(&name("dx onto another"), &onto, &expected, 5e-6);
 
-    let (dw, db) = ops::linear_weight_grad(&x, &dy);
+    let (dw, db) = ops::linear_backward_w(&x, &dy);
     assert_eq!((dw.shape(), db.shape()), (w.shape(), &[n][..]));
     let expected = sums([n, k], m, |i, j, l| hdy[l * n + i] * hx[l * k + j]);
     assert_close(&name("dw"), &dw, &expected, 2e-5);
@@ -94,7 +94,7 @@ fn the_weight_gradient_of_very_many_rows_loses_none() {
     let rows = 4096 * 128 + 77; // beyond the number of chunks: they grow instead
     let (x, dy) = (random(8, &[rows, 1]), random(9, &[rows, 1]));
     let expected: f64 = common::zip(&x, &dy, |x, dy| x * dy).into_iter().sum();
-    let (dw, _) = ops::linear_weight_grad(&x, &dy);
+    let (dw, _) = ops::linear_backward_w(&x, &dy);
     assert_close("dw", &dw, &[expected], 5e-6);
 
     // The same numbers as the first of four columns each: the kernel that takes them in fours.
@@ -102,7 +102,7 @@ fn the_weight_gradient_of_very_many_rows_loses_none() {
         let values = host(t).into_iter().flat_map(|v| [v as f32, 0.0, 0.0, 0.0]);
         tensor::Tensor::new(t.device(), &values.collect::<Vec<_>>(), &[rows, 4])
     };
-    let (dw, _) = ops::linear_weight_grad(&fours(&x), &fours(&dy));
+    let (dw, _) = ops::linear_backward_w(&fours(&x), &fours(&dy));
     let mut all = [0.0; 16];
     all[0] = expected;
     assert_close("dw in fours", &dw, &all, 5e-6);
@@ -118,9 +118,9 @@ fn two_runs_give_the_same_bits() {
     assert_same_bits("y", || {
         ops::linear(&x, &w, None, Activation::Gelu, Some(&dy))
     });
-    assert_same_bits("dx", || ops::linear_input_grad(&dy, &w, None));
-    assert_same_bits("dw", || ops::linear_weight_grad(&x, &dy).0);
-    assert_same_bits("db", || ops::linear_weight_grad(&x, &dy).1);
+    assert_same_bits("dx", || ops::linear_backward_x(&dy, &w, None));
+    assert_same_bits("dw", || ops::linear_backward_w(&x, &dy).0);
+    assert_same_bits("db", || ops::linear_backward_w(&x, &dy).1);
 }
 
 #[test]
@@ -130,5 +130,5 @@ fn layers_of_a_thousand_channels_have_a_weight_gradient() {
     let expected = sums([1028, 1028], 2, |i, j, l| {
         hdy[l * 1028 + i] * hx[l * 1028 + j]
     });
-    assert_close("dw", &ops::linear_weight_grad(&x, &dy).0, &expected, 1e-5);
+    assert_close("dw", &ops::linear_backward_w(&x, &dy).0, &expected, 1e-5);
 }

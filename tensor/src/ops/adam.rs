@@ -1,9 +1,7 @@
 //! The optimiser's update: the one kernel that changes its arguments.
 
 use crate::Tensor;
-use crate::tensor::dispatch_1d;
-
-const SOURCE: &str = include_str!("../../../shaders/adam.wgsl");
+use crate::kernel::launch::Launch;
 
 /// The settings of [`adam`], with torch.optim.Adam's names.
 #[derive(Debug, Clone, Copy)]
@@ -50,8 +48,12 @@ pub fn adam(w: &Tensor, g: &Tensor, m: &Tensor, v: &Tensor, step: u64, options: 
         1.0 - beta2,
         1.0 / (1.0 - beta2.powf(t)).sqrt(),
     ];
-    let mut params = vec![w.len() as u32];
-    params.extend(settings.map(|s| (s as f32).to_bits()));
-    let state = [w.buffer(), m.buffer(), v.buffer()];
-    dispatch_1d(SOURCE, "adam", &[g.buffer()], &state, &params, w.len());
+    let launch = Launch::new("plain/adam", "adam")
+        .input(g)
+        .output(w)
+        .output(m)
+        .output(v)
+        .param(w.len());
+    let params = |launch: Launch, setting: &f64| launch.param(*setting as f32);
+    settings.iter().fold(launch, params).each(w.len()).run();
 }

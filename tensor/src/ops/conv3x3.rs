@@ -1,12 +1,12 @@
 //! Dense 3×3 convolution: stride 1, zero padding 1.
 
+use super::check::{self, images};
 use super::sum_rows;
-use crate::pipeline::Kernel;
-use crate::record::grid;
-use crate::{Device, Tensor};
+use crate::Tensor;
+use crate::kernel::launch::Launch;
+use crate::kernel::tiles;
 
-const SOURCE: &str = include_str!("../../../shaders/conv3x3.wgsl");
-const WEIGHT_GRAD: &str = include_str!("../../../shaders/conv3x3_weight_grad.wgsl");
+const PLAIN: &str = "plain/conv3x3";
 
 /// `y[b, v, u, o] = bias[o] + Σ x[b, v+ky−1, u+kx−1, i]·w[ky, kx, i, o] + residual[b, v, u, o]`,
 /// zero outside the image.
@@ -18,12 +18,7 @@ const WEIGHT_GRAD: &str = include_str!("../../../shaders/conv3x3_weight_grad.wgs
 /// If the shapes do not fit.
 #[track_caller]
 pub fn conv3x3(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, residual: Option<&Tensor>) -> Tensor {
-    let after = After {
-        residual,
-        slope: None,
-        r: 1,
-    };
-    forward(x, w, bias, after)
+    forward("conv3x3", x, w, bias, After::add(residual))
 }
 
 /// The convolution, then LeakyReLU, then [`pixel_shuffle`](super::pixel_shuffle), in one pass over
@@ -41,17 +36,15 @@ pub fn conv3x3_leaky_relu_shuffle(
     slope: f32,
     r: usize,
 ) -> Tensor {
-    assert!(
-        r > 0 && w.channels().is_multiple_of(r * r),
-        "conv3x3_leaky_relu_shuffle: weights {:?} by r = {r}",
-        w.shape()
-    );
+    let op = "conv3x3_leaky_relu_shuffle";
+    let divides = r > 0 && w.channels().is_multiple_of(r * r);
+    assert!(divides, "{op}: weights {:?} by r = {r}", w.shape());
     let after = After {
         residual: None,
         slope: Some(slope),
         r,
     };
-    forward(x, w, Some(bias), after)
+    forward(op, x, w, Some(bias), after)
 }
 
 /// The gradient by `x`, plus `residual`: `dy` `[B, H, W, Co]` and `w` `[3, 3, Ci, Co]` give
@@ -61,24 +54,25 @@ pub fn conv3x3_leaky_relu_shuffle(
 /// # Panics
 /// If the shapes do not fit.
 #[track_caller]
-pub fn conv3x3_input_grad(dy: &Tensor, w: &Tensor, residual: Option<&Tensor>) -> Tensor {
-    let (&[_, _, _, co], &[3, 3, ci, _]) = (dy.shape(), w.shape()) else {
-        panic!("conv3x3_input_grad: dy {:?}, w {:?}", dy.shape(), w.shape())
-    };
-    assert_eq!(
-        w.channels(),
-        co,
-        "conv3x3_input_grad: dy {:?}, w {:?}",
-        dy.shape(),
-        w.shape()
-    );
-    let after = After {
-        residual,
-        slope: None,
-        r: 1,
-    };
+pub fn conv3x3_backward_x(dy: &Tensor, w: &Tensor, residual: Option<&Tensor>) -> Tensor {
+    let op = "conv3x3_backward_x";
+    let [b, height, width, co] = images(op, dy);
+    let ci = w.shape().get(2).copied().unwrap_or(0);
+    check::shape(op, "weights", w, &[3, 3, ci, co]);
+    let dx = Tensor::like(residual.unwrap_or(dy), &[b, height, width, ci]);
+    check::shape(op, "residual", residual, dx.shape());
+    let plain = Launch::new(PLAIN, op)
+        .input(dy)
+        .input(w)
+        .optional("RESIDUAL", residual)
+        .output(&dx)
+        .constant("R", 1)
+        .params(&[dx.len(), height, width, ci, co, 0, 0, 0])
+        .each(dx.len());
+    // Of the weights: where tap 0 lies, then from one tap, input and output channel to the next.
     let strides = [8 * ci * co, (ci * co).wrapping_neg(), 1, co];
-    run(dy, w, None, ci, strides, after)
+    run(dy, w, None, &dx, strides, &After::add(residual), plain);
+    dx
 }
 
 /// What follows a convolution before its result is stored.
@@ -88,119 +82,78 @@ struct After<'a> {
     r: usize,                     // of the pixel shuffle
 }
 
-#[track_caller]
-fn forward(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, after: After) -> Tensor {
-    let &[_, _, _, ci] = x.shape() else {
-        panic!("conv3x3: x of shape {:?}", x.shape())
-    };
-    let co = w.channels();
-    assert_eq!(
-        w.shape(),
-        [3, 3, ci, co],
-        "conv3x3: weights for x {:?}",
-        x.shape()
-    );
-    if let Some(bias) = bias {
-        assert_eq!(
-            bias.shape(),
-            [co],
-            "conv3x3: bias for weights {:?}",
-            w.shape()
-        );
+impl<'a> After<'a> {
+    /// A kernel of the convolution.
+    fn kernel(
+        &self,
+        file: &'static str,
+        [x, w]: [&Tensor; 2],
+        bias: Option<&Tensor>,
+        y: &Tensor,
+    ) -> Launch {
+        Launch::new(file, "conv3x3")
+            .input(x)
+            .input(w)
+            .optional("BIAS", bias)
+            .optional("RESIDUAL", self.residual)
+            .output(y)
+            .constant("LEAKY", usize::from(self.slope.is_some()))
+            .constant("R", self.r)
     }
-    run(x, w, bias, co, [0, ci * co, co, 1], after)
+
+    fn add(residual: Option<&'a Tensor>) -> After<'a> {
+        After {
+            residual,
+            slope: None,
+            r: 1,
+        }
+    }
 }
 
-/// `strides`: of the weights, where tap 0 starts, then by tap, input channel, output channel.
 #[track_caller]
+fn forward(op: &str, x: &Tensor, w: &Tensor, bias: Option<&Tensor>, after: After) -> Tensor {
+    let ([b, height, width, ci], co, r) = (images(op, x), w.channels(), after.r);
+    check::shape(op, "weights", w, &[3, 3, ci, co]);
+    check::shape(op, "bias", bias, &[co]);
+    let shape = [b, height * r, width * r, co / (r * r)];
+    check::shape(op, "residual", after.residual, &shape);
+    let y = Tensor::like(after.residual.unwrap_or(x), &shape);
+    let plain = after
+        .kernel(PLAIN, [x, w], bias, &y)
+        .params(&[y.len(), height, width, ci, co])
+        .param(after.slope.unwrap_or(0.0))
+        .params(&[0, 0])
+        .each(y.len());
+    run(x, w, bias, &y, [0, ci * co, co, 1], &after, plain);
+    y
+}
+
+/// The tuned kernel, whose weights lie as `strides` tell, or the plain one.
 fn run(
     x: &Tensor,
     w: &Tensor,
     bias: Option<&Tensor>,
-    co: usize,
+    y: &Tensor,
     strides: [usize; 4],
-    after: After,
-) -> Tensor {
-    let &[b, height, width, ci] = x.shape() else {
-        unreachable!("checked by the callers")
+    after: &After,
+    plain: Launch,
+) {
+    let [b, height, width, ci] = images("conv3x3", x);
+    let co = y.channels() * after.r * after.r;
+    let Some(tile) = tiles::conv3x3(x.device().target(), co) else {
+        plain.run();
+        return;
     };
-    let r = after.r;
-    let shape = [b, height * r, width * r, co / (r * r)];
-    let y = Tensor::like(after.residual.unwrap_or(x), &shape);
-    if let Some(residual) = after.residual {
-        assert_eq!(
-            residual.shape(),
-            y.shape(),
-            "conv3x3: residual for x {:?}",
-            x.shape()
-        );
-    }
-    let Tile {
-        rows,
-        cols,
-        outs,
-        lanes,
-        wg,
-    } = tile(x.device(), co);
-    let teams = b * height.div_ceil(rows) * width.div_ceil(cols) * co.div_ceil(outs * lanes);
-    let [base, by_tap, by_in, by_out] = strides;
-    let params = [teams, height, width, ci, co, base, by_tap, by_in, by_out];
-    let mut params = params.map(|n| n as u32).to_vec();
-    params.push(after.slope.unwrap_or(0.0).to_bits());
-    let constants = [
-        ("WG", wg as u32),
-        ("LANES", lanes as u32),
-        ("ROWS", rows as u32),
-        ("COLS", cols as u32),
-        ("OUTS", outs as u32),
-        ("R", r as u32),
-        ("BIAS", bias.is_some() as u32),
-        ("LEAKY", after.slope.is_some() as u32),
-        ("RESIDUAL", after.residual.is_some() as u32),
-    ];
-    let kernel = Kernel {
-        source: SOURCE,
-        entry: "conv3x3",
-        constants: &constants,
-    };
-    // An absent bias or residual is compiled out; any buffer stands in for it.
-    let (bias, residual) = (bias.unwrap_or(w), after.residual.unwrap_or(x));
-    let inputs = [x.buffer(), w.buffer(), bias.buffer(), residual.buffer()];
-    let groups = grid((teams * lanes).div_ceil(wg));
-    x.device()
-        .dispatch(&kernel, &inputs, &[y.buffer()], &params, groups);
-    y
-}
-
-/// The pixels and output channels of a lane's tile, the lanes that share its inputs (their channels
-/// are `lanes` apart) and the invocations of a workgroup.
-struct Tile {
-    rows: usize,
-    cols: usize,
-    outs: usize,
-    lanes: usize,
-    wg: usize,
-}
-
-/// A software driver pays for loads: there the tile is as large as fits an instruction cache, and 40
-/// output channels, of which the network's are multiples, make a team, or 16 where there are 16 lanes.
-fn tile(device: &Device, co: usize) -> Tile {
-    let lanes = device.lanes();
-    let [rows, cols, outs, lanes, wg] = match (device.is_software(), co) {
-        (true, ..=4) => [8, 4, 3, 1, 8],
-        (true, _) if lanes >= 16 => [8, 16, 1, lanes, lanes],
-        (true, _) if lanes > 1 => [8, 16, 40usize.div_ceil(lanes), lanes, lanes],
-        (true, _) => [8, 8, 8, 1, 8],
-        (false, ..=4) => [2, 4, 3, 1, 64],
-        (false, _) => [2, 4, 8, 1, 64],
-    };
-    Tile {
-        rows,
-        cols,
-        outs,
-        lanes,
-        wg,
-    }
+    let teams = tile.teams([b, height, width, co]);
+    after
+        .kernel("tuned/conv3x3", [x, w], bias, y)
+        .constants(&tile.constants)
+        .params(&[teams, height, width, ci, co])
+        .params(&strides)
+        .param(after.slope.unwrap_or(0.0))
+        .teams(teams, tile.team)
+        .or(plain)
+        .run();
 }
 
 /// The gradients by `w` and by the bias: `x` `[B, H, W, Ci]` and `dy` `[B, H, W, Co]` give
@@ -210,72 +163,36 @@ fn tile(device: &Device, co: usize) -> Tile {
 /// # Panics
 /// If the shapes do not fit.
 #[track_caller]
-pub fn conv3x3_weight_grad(x: &Tensor, dy: &Tensor) -> (Tensor, Tensor) {
-    let (&[b, height, width, ci], &[.., co]) = (x.shape(), dy.shape()) else {
-        panic!(
-            "conv3x3_weight_grad: x {:?}, dy {:?}",
-            x.shape(),
-            dy.shape()
-        )
+pub fn conv3x3_backward_w(x: &Tensor, dy: &Tensor) -> (Tensor, Tensor) {
+    let op = "conv3x3_backward_w";
+    let ([b, h, w, ci], co) = (images(op, x), dy.channels());
+    check::shape(op, "dy", dy, &[b, h, w, co]);
+    let (rows, taps) = (b * h, 9 * ci * co);
+    let chunk = chunk_rows(rows, taps);
+    let chunks = rows.div_ceil(chunk);
+    let dw = Tensor::uninit(x.device(), &[chunks, taps]);
+    let db = Tensor::uninit(x.device(), &[chunks, co]);
+    let kernel = |file| {
+        let launch = Launch::new(file, op).input(x).input(dy);
+        launch.output(&dw).output(&db)
     };
-    assert_eq!(
-        dy.shape(),
-        [b, height, width, co],
-        "conv3x3_weight_grad: dy for x {:?}",
-        x.shape()
-    );
-    let [ins, outs, step, lanes, wg] = weight_grad_tile(x.device(), ci, co);
-    let rows = b * height;
-    let chunk_rows = chunk_rows(rows, 9 * ci * co);
-    let chunks = rows.div_ceil(chunk_rows);
-    let partial_w = Tensor::uninit(x.device(), &[chunks, 9 * ci * co]);
-    let partial_b = Tensor::uninit(x.device(), &[chunks, co]);
-    let teams = chunks * 3 * ci.div_ceil(ins * lanes) * co.div_ceil(outs * lanes);
-    let params = [teams, rows, chunk_rows, height, width, ci, co].map(|n| n as u32);
-    let constants = [
-        ("WG", wg as u32),
-        ("LANES", lanes as u32),
-        ("INS", ins as u32),
-        ("OUTS", outs as u32),
-        ("STEP", step as u32),
-    ];
-    let kernel = Kernel {
-        source: WEIGHT_GRAD,
-        entry: "conv3x3_weight_grad",
-        constants: &constants,
+    let plain = kernel(PLAIN)
+        .constant("R", 1)
+        .params(&[dw.len(), h, w, ci, co, 0, rows, chunk])
+        .each(dw.len());
+    match tiles::conv3x3_backward_w(x.device().target(), ci, co) {
+        Some(tile) => {
+            let teams = tile.teams(chunks, ci, co);
+            kernel("tuned/conv3x3_backward_w")
+                .constants(&tile.constants)
+                .params(&[teams, rows, chunk, h, w, ci, co])
+                .teams(teams, tile.team)
+                .or(plain)
+                .run()
+        }
+        None => plain.run(),
     };
-    let (inputs, outputs) = (
-        [x.buffer(), dy.buffer()],
-        [partial_w.buffer(), partial_b.buffer()],
-    );
-    let groups = grid((teams * lanes).div_ceil(wg));
-    x.device()
-        .dispatch(&kernel, &inputs, &outputs, &params, groups);
-    let dw = sum_rows(&partial_w).reshape(&[3, 3, ci, co]);
-    (dw, sum_rows(&partial_b))
-}
-
-/// Input and output channels that a lane loads, pixels per step, the lanes of a team and the
-/// invocations of a workgroup.
-fn weight_grad_tile(device: &Device, ci: usize, co: usize) -> [usize; 5] {
-    let lanes = device.lanes();
-    if device.is_software() && lanes > 1 && ci.min(co) > 4 {
-        let each = 40usize.div_ceil(lanes);
-        return match lanes {
-            16.. => [1, each, 4, lanes, lanes],
-            // Sums share a step's loads; its pixels share what a round costs every sum, a mask. The
-            // code of a step has room for more of one: of sums where loads are dear.
-            _ if device.window().is_some() => [each, each, 1, lanes, lanes],
-            _ => [each, each.min(3), 4, lanes, lanes],
-        };
-    }
-    let [wide, step, wg] = if device.is_software() {
-        [10, 2, 8]
-    } else {
-        [4, 4, 64]
-    };
-    let channels = |n: usize| if n <= 4 { 3 } else { wide };
-    [channels(ci), channels(co), step, 1, wg]
+    (sum_rows(&dw).reshape(&[3, 3, ci, co]), sum_rows(&db))
 }
 
 /// Rows per chunk: few enough for many invocations and a small error, unless the partial sums,

@@ -1,28 +1,30 @@
 //! Element by element: sums, products and activations.
 
-use crate::Tensor;
-use crate::pipeline::Kernel;
-use crate::record::grid;
-use crate::tensor::{Element, WG};
+use crate::Kernels;
+use crate::device::Device;
+use crate::kernel::launch::Launch;
+use crate::tensor::{Element, Tensor};
 
-const SOURCE: &str = concat!(
-    include_str!("../../../shaders/erf.wgsl"),
-    include_str!("../../../shaders/elementwise.wgsl")
-);
+const FILE: &str = "plain/elementwise";
 
-/// Dispatches a kernel of elementwise.wgsl, four elements to an invocation.
+/// Runs a kernel of the file, four elements to an invocation, or one in plain mode.
 fn run<E: Element>(entry: &'static str, inputs: &[&Tensor<E>], y: &Tensor<E>, [sa, sb]: [f32; 2]) {
-    let kernel = Kernel {
-        source: SOURCE,
-        entry,
-        constants: &[("VEC", 4), ("WG", WG as u32)],
+    let vec = match y.device().target().kernels {
+        Kernels::Tuned => 4,
+        Kernels::Plain => 1,
     };
-    let fours = y.len().div_ceil(4);
-    let params = [fours as u32, sa.to_bits(), sb.to_bits()];
-    let inputs: Vec<_> = inputs.iter().map(|t| t.buffer()).collect();
-    let groups = grid(fours.div_ceil(WG));
-    y.device()
-        .dispatch(&kernel, &inputs, &[y.buffer()], &params, groups);
+    let count = y.len().div_ceil(vec);
+    let launch = inputs
+        .iter()
+        .fold(Launch::new(FILE, entry), |launch, x| launch.input(x));
+    launch
+        .output(y)
+        .constant("VEC", vec)
+        .param(count)
+        .param(sa)
+        .param(sb)
+        .each(count)
+        .run();
 }
 
 #[track_caller]
@@ -39,14 +41,44 @@ fn unary(entry: &'static str, a: &Tensor, s: f32) -> Tensor {
     y
 }
 
-/// The numbers of x into y: from f32 to f16, or back.
-pub(crate) fn convert<E: Element>(x: &Tensor<E>, y: &Tensor<E>) {
-    run("scale", &[x], y, [1.0, 0.0]);
-}
+impl Tensor {
+    /// A tensor of one value.
+    #[track_caller]
+    pub fn full(device: &Device, value: f32, shape: &[usize]) -> Self {
+        let tensor = Tensor::uninit(device, shape);
+        run("fill", &[], &tensor, [value, 0.0]);
+        tensor
+    }
 
-/// Makes every element of `y` this value.
-pub(crate) fn fill(y: &Tensor, value: f32) {
-    run("fill", &[], y, [value, 0.0]);
+    /// The same numbers stored as f16, rounded to the nearest: half the memory, and half of what an op has
+    /// to load and store; beyond ±65504 they are infinite. Ops compute in f32 all the same. Those of a
+    /// forward pass take such tensors, and give such for them; sums for the weights' gradients do not.
+    ///
+    /// # Panics
+    /// If the adapter has no f16: [`Device::has_half`].
+    #[track_caller]
+    pub fn to_half(&self) -> Self {
+        assert!(
+            self.device().has_half(),
+            "to_half: {} has no f16",
+            self.device().name()
+        );
+        self.stored(true)
+    }
+
+    /// The same numbers stored as f32; free if they are.
+    pub fn to_float(&self) -> Self {
+        self.stored(false)
+    }
+
+    fn stored(&self, half: bool) -> Self {
+        if self.is_half() == half {
+            return self.clone();
+        }
+        let y = Tensor::alloc(self.device(), self.shape(), half);
+        run("scale", &[self], &y, [1.0, 0.0]);
+        y
+    }
 }
 
 /// `sa·a + sb·b`, shapes equal.

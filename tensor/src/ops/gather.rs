@@ -1,12 +1,9 @@
 //! Taking rows by lists, and summing them back.
 
-use crate::device::Buffer;
-use crate::pipeline::{Kernel, vec_width};
-use crate::record::grid;
-use crate::tensor::WG;
+use super::check::tokens;
+use crate::kernel::launch::Launch;
+use crate::kernel::tiles::{gather_part, vec_width};
 use crate::{Device, Tensor};
-
-const SOURCE: &str = include_str!("../../../shaders/gather.wgsl");
 
 /// A list of rows to take, in groups of equal length, with its inverse; on the device, and shared
 /// by all images of a batch. A slot is a place in the list; each names a row, or none.
@@ -75,59 +72,20 @@ impl RowLists {
     }
 }
 
-/// Batch, rows and channels of a `[B, N, C]` tensor.
-#[track_caller]
-pub(super) fn tokens(op: &str, x: &Tensor) -> [usize; 3] {
-    let shape = x.shape();
-    shape
-        .try_into()
-        .unwrap_or_else(|_| panic!("{op}: {shape:?} is not [B, N, C]"))
-}
-
-/// Dispatches a kernel of gather.wgsl for this many output rows.
-fn dispatch(
+/// A kernel that moves whole rows, for so many rows of y; and its invocations.
+pub(super) fn row_kernel(
+    file: &'static str,
     entry: &'static str,
-    inputs: &[&Buffer],
     y: &Tensor,
     rows: usize,
-    params: impl FnOnce(usize) -> [usize; 4],
-) {
-    let (device, channels) = (y.device(), y.channels());
-    let vec = vec_width(channels);
-    let all = channels / vec;
-    // Whole rows on a software driver, in parts of few enough V's to be registers.
-    let part = match device.is_software() {
-        true => (1..=12).rev().find(|&n| all.is_multiple_of(n)).unwrap_or(1),
-        false => 1,
-    };
-    let count = rows * all / part;
-    let constants = [("VEC", vec), ("CV", all), ("PART", part), ("WG", WG)];
-    let kernel = Kernel {
-        source: SOURCE,
-        entry,
-        constants: &constants.map(|(name, value)| (name, value as u32)),
-    };
-    let params = params(count).map(|n| n as u32);
-    device.dispatch(
-        &kernel,
-        inputs,
-        &[y.buffer()],
-        &params,
-        grid(count.div_ceil(WG)),
-    );
-}
-
-/// Takes rows `index[b, slot]` with `index` as long as `index_stride` tells: one list for the
-/// batch (0), or one for each image.
-fn take(x: &Tensor, index: &Tensor<u32>, slots: usize, index_stride: usize) -> Tensor {
-    let &[batch, rows, channels] = x.shape() else {
-        unreachable!("checked by the callers")
-    };
-    let y = Tensor::like(x, &[batch, slots, channels]);
-    let params = |count| [slots, rows, count, index_stride];
-    let inputs = [x.buffer(), index.buffer()];
-    dispatch("gather", &inputs, &y, batch * slots, params);
-    y
+) -> (Launch, usize) {
+    let target = y.device().target();
+    let vec = vec_width(target, y.channels());
+    let all = y.channels() / vec;
+    let part = gather_part(target, all);
+    let constants = [("VEC", vec), ("CV", all), ("PART", part)];
+    let launch = Launch::new(file, entry).constants(&constants);
+    (launch, rows * all / part)
 }
 
 /// The listed rows of x `[B, N, C]`: `[B, slots, C]`, zeros where the slot is empty.
@@ -137,7 +95,7 @@ fn take(x: &Tensor, index: &Tensor<u32>, slots: usize, index_stride: usize) -> T
 /// If the lists are not for N rows.
 #[track_caller]
 pub fn gather(x: &Tensor, lists: &RowLists) -> Tensor {
-    let [_, rows, _] = tokens("gather", x);
+    let [batch, rows, channels] = tokens("gather", x);
     assert_eq!(
         rows,
         lists.source_rows,
@@ -147,7 +105,12 @@ pub fn gather(x: &Tensor, lists: &RowLists) -> Tensor {
     if lists.identity {
         return x.clone();
     }
-    take(x, &lists.index, lists.len(), 0)
+    let slots = lists.len();
+    let y = Tensor::like(x, &[batch, slots, channels]);
+    let (launch, count) = row_kernel("plain/gather", "gather", &y, batch * slots);
+    let launch = launch.input(x).input(&lists.index).output(&y);
+    launch.params(&[count, slots, rows]).each(count).run();
+    y
 }
 
 /// For each row the sum of y `[B, slots, C]` over the slots that hold it, in ascending order:
@@ -169,26 +132,9 @@ pub fn segment_sum(y: &Tensor, lists: &RowLists) -> Tensor {
     }
     let rows = lists.source_rows;
     let x = Tensor::like(y, &[batch, rows, channels]);
-    let params = |count| [slots, rows, count, 0];
-    let inputs = [y.buffer(), lists.offsets.buffer(), lists.slots.buffer()];
-    dispatch("segment_sum", &inputs, &x, batch * rows, params);
+    let (launch, count) = row_kernel("plain/gather", "segment_sum", &x, batch * rows);
+    let launch = launch.input(y).input(&lists.offsets).input(&lists.slots);
+    let launch = launch.output(&x).params(&[count, slots, rows]);
+    launch.each(count).run();
     x
-}
-
-/// `out[b, i] = x[b, order[b, i]]` for x `[B, N, C]` and order `[B, N]`, whose entries are below N
-/// (not checked: they are on the device). With a permutation as order, the derivative is the same
-/// op with the inverse permutation.
-///
-/// # Panics
-/// If order is not `[B, N]`.
-#[track_caller]
-pub fn permute_rows(x: &Tensor, order: &Tensor<u32>) -> Tensor {
-    let [batch, rows, _] = tokens("permute_rows", x);
-    assert_eq!(
-        order.shape(),
-        [batch, rows],
-        "permute_rows: order of x {:?}",
-        x.shape()
-    );
-    take(x, order, rows, rows)
 }

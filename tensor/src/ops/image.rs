@@ -1,10 +1,10 @@
 //! Enlargement: pixel shuffle and bilinear.
 
 use crate::Tensor;
-use crate::tensor::dispatch_1d;
+use crate::kernel::launch::Launch;
 
-const PIXEL_SHUFFLE: &str = include_str!("../../../shaders/pixel_shuffle.wgsl");
-const BILINEAR: &str = include_str!("../../../shaders/bilinear.wgsl");
+const PIXEL_SHUFFLE: &str = "plain/pixel_shuffle";
+const BILINEAR: &str = "plain/bilinear";
 
 /// `[B, H, W, C·r²]` to `[B, H·r, W·r, C]`: channel `c·r² + i·r + j` goes to row `i`, column `j` of
 /// channel `c` among the `r×r` pixels that take the place of one.
@@ -22,7 +22,7 @@ pub fn pixel_shuffle(x: &Tensor, r: usize) -> Tensor {
         x.shape()
     );
     let c = c / (r * r);
-    image_op(
+    run(
         PIXEL_SHUFFLE,
         "pixel_shuffle",
         x,
@@ -39,7 +39,7 @@ pub fn pixel_shuffle(x: &Tensor, r: usize) -> Tensor {
 #[track_caller]
 pub fn pixel_unshuffle(x: &Tensor, r: usize) -> Tensor {
     let ([b, h, w], c) = reduced("pixel_unshuffle", x, r);
-    image_op(
+    run(
         PIXEL_SHUFFLE,
         "pixel_unshuffle",
         x,
@@ -60,7 +60,7 @@ pub fn bilinear(x: &Tensor, s: usize) -> Tensor {
         panic!("bilinear: shape {:?}", x.shape())
     };
     assert!(s > 0, "bilinear: factor 0");
-    image_op(
+    run(
         BILINEAR,
         "bilinear",
         x,
@@ -77,7 +77,7 @@ pub fn bilinear(x: &Tensor, s: usize) -> Tensor {
 #[track_caller]
 pub fn bilinear_backward(dy: &Tensor, s: usize) -> Tensor {
     let ([b, h, w], c) = reduced("bilinear_backward", dy, s);
-    image_op(
+    run(
         BILINEAR,
         "bilinear_backward",
         dy,
@@ -102,8 +102,8 @@ fn reduced(op: &str, x: &Tensor, s: usize) -> ([usize; 3], usize) {
 }
 
 /// Dispatches `count` invocations; the kernel gets that number and then `params`.
-fn image_op(
-    source: &'static str,
+fn run(
+    file: &'static str,
     entry: &'static str,
     x: &Tensor,
     shape: &[usize],
@@ -111,11 +111,12 @@ fn image_op(
     params: &[usize],
 ) -> Tensor {
     let y = Tensor::uninit(x.device(), shape);
-    let params: Vec<u32> = [&[count], params]
-        .concat()
-        .iter()
-        .map(|&n| n as u32)
-        .collect();
-    dispatch_1d(source, entry, &[x.buffer()], &[y.buffer()], &params, count);
+    Launch::new(file, entry)
+        .input(x)
+        .output(&y)
+        .param(count)
+        .params(params)
+        .each(count)
+        .run();
     y
 }

@@ -1,53 +1,46 @@
 //! Layer normalisation over the channels.
 
+use super::check;
 use super::parts::slice;
 use super::reduce::sum_rows;
 use crate::Tensor;
-use crate::pipeline::{Kernel, vec_width};
-use crate::record::grid;
-use crate::tensor::WG;
-
-const SOURCE: &str = include_str!("../../../shaders/layer_norm.wgsl");
-const BACKWARD: &str = include_str!("../../../shaders/layer_norm_backward.wgsl");
+use crate::kernel::launch::Launch;
+use crate::kernel::tiles::{self, NormRows, vec_width};
 
 /// `(x − mean)/√(variance + eps)·w + b` over the last axis: `x` `[.., C]`, `w` and `b` `[C]`.
-/// Returns the result `[.., C]` and the rows' (mean, 1/√…) [rows, 2] for the backward pass.
+/// Returns the result `[.., C]` and the rows' (mean, 1/√…) `[N, 2]` for the backward pass.
+///
+/// # Panics
+/// If the shapes do not fit.
 #[track_caller]
 pub fn layer_norm(x: &Tensor, w: &Tensor, b: &Tensor, eps: f32) -> (Tensor, Tensor) {
     let (c, rows) = (x.channels(), x.rows());
-    assert!(
-        w.len() == c && b.len() == c,
-        "layer_norm: x {:?}, w {:?}",
-        x.shape(),
-        w.shape()
-    );
+    check::shape("layer_norm", "w", w, &[c]);
+    check::shape("layer_norm", "b", b, &[c]);
     let y = Tensor::like(x, x.shape());
     let stats = Tensor::uninit(x.device(), &[rows, 2]);
-    let (r, wg) = match x.device().is_software() {
-        true => (2, 8.max(x.device().lanes())),
-        false => (1, WG),
+    let kernel = |file| {
+        let launch = Launch::new(file, "layer_norm").input(x).input(w).input(b);
+        launch.output(&y).output(&stats)
     };
-    let vec = vec_width(c);
-    let kernel = Kernel {
-        source: SOURCE,
-        entry: "layer_norm",
-        constants: &[
-            ("VEC", vec as u32),
-            ("CV", (c / vec) as u32),
-            ("R", r as u32),
-            ("WG", wg as u32),
-        ],
+    let plain = kernel("plain/layer_norm")
+        .params(&[rows, rows, c, 0])
+        .param(eps)
+        .each(rows);
+    let target = x.device().target();
+    match tiles::layer_norm(target) {
+        Some(tile) => {
+            let vec = vec_width(target, c);
+            kernel("tuned/layer_norm")
+                .constants(&[("VEC", vec), ("CV", c / vec), ("R", tile.rows)])
+                .param(rows)
+                .param(eps)
+                .invocations(rows.div_ceil(tile.rows), tile.wg)
+                .or(plain)
+                .run()
+        }
+        None => plain.run(),
     };
-    let params = [rows as u32, eps.to_bits()];
-    let inputs = [x.buffer(), w.buffer(), b.buffer()];
-    let outputs = [y.buffer(), stats.buffer()];
-    x.device().dispatch(
-        &kernel,
-        &inputs,
-        &outputs,
-        &params,
-        grid(rows.div_ceil(r * wg)),
-    );
     (y, stats)
 }
 
@@ -64,39 +57,40 @@ pub fn layer_norm_backward(
     dy: &Tensor,
     residual: Option<&Tensor>,
 ) -> (Tensor, Tensor, Tensor) {
-    assert!(
-        x.shape() == dy.shape() && residual.is_none_or(|r| r.shape() == x.shape()),
-        "layer_norm_backward: x {:?}, dy {:?}, residual {:?}",
-        x.shape(),
-        dy.shape(),
-        residual.map(|r| r.shape())
-    );
+    check::shape("layer_norm_backward", "dy", dy, x.shape());
+    check::shape("layer_norm_backward", "residual", residual, x.shape());
     let (c, rows) = (x.channels(), x.rows());
-    let (r, wg) = match x.device().is_software() {
-        true => (4, 8.max(x.device().lanes())),
-        false => (8, WG),
-    };
-    let count = rows.div_ceil(r * wg);
+    let target = x.device().target();
+    let tile = tiles::layer_norm_backward(target);
+    let NormRows { rows: each, wg } = tile.unwrap_or(NormRows::PLAIN);
+    let groups = rows.div_ceil(each * wg);
     let dx = Tensor::uninit(x.device(), x.shape());
-    let partial = Tensor::uninit(x.device(), &[count * wg, 2 * c]);
-    let vec = vec_width(c);
-    let kernel = Kernel {
-        source: BACKWARD,
-        entry: "layer_norm_backward",
-        constants: &[
-            ("VEC", vec as u32),
-            ("CV", (c / vec) as u32),
-            ("R", r as u32),
-            ("RESIDUAL", residual.is_some() as u32),
-            ("WG", wg as u32),
-        ],
+    let sums = Tensor::uninit(x.device(), &[groups * wg, 2 * c]); // of dw, db, for each invocation
+    let kernel = |file| {
+        Launch::new(file, "layer_norm_backward")
+            .input(x)
+            .input(dy)
+            .input(w)
+            .input(stats)
+            .optional("RESIDUAL", residual)
+            .output(&dx)
+            .output(&sums)
+            .invocations(groups * wg, wg)
     };
-    let residual = residual.unwrap_or(x); // stands in for none
-    let inputs = [x, dy, w, stats, residual].map(Tensor::buffer);
-    let outputs = [dx.buffer(), partial.buffer()];
-    let params = [rows, count].map(|n| n as u32);
-    x.device()
-        .dispatch(&kernel, &inputs, &outputs, &params, grid(count));
-    let sums = sum_rows(&partial); // [2·C]
+    let plain = kernel("plain/layer_norm")
+        .params(&[groups * wg, rows, c, each])
+        .param(0.0); // eps is in stats
+    match tile {
+        Some(_) => {
+            let vec = vec_width(target, c);
+            kernel("tuned/layer_norm_backward")
+                .constants(&[("VEC", vec), ("CV", c / vec), ("R", each)])
+                .params(&[rows, groups])
+                .or(plain)
+                .run()
+        }
+        None => plain.run(),
+    };
+    let sums = sum_rows(&sums); // [2·C]
     (dx, slice(&sums, 0..c), slice(&sums, c..2 * c))
 }

@@ -1,14 +1,17 @@
 //! Every op of the network as a plain function, forward and backward.
 //!
-//! An op checks its shapes, dispatches one kernel file of `shaders/` (or a few), and returns a new
-//! tensor. `x_backward` takes the gradient of the loss by `x`'s output, `dy`, and returns that by
-//! its inputs. All sums run in a fixed order, without atomics: the same input, the same bits.
+//! An op checks its shapes, asks the table of tiles for its tuned kernel's tile, launches that kernel of
+//! `shaders/tuned/` or else the plain one of `shaders/plain/`, and returns a new tensor. `x_backward`
+//! takes the gradient of the loss by `x`'s output, `dy`, and returns that by its inputs;
+//! `x_backward_x` and `x_backward_w` return it by one, where two kernels make them. All sums run in a fixed order, without atomics: the same input, the same bits.
 
 mod adam;
 mod attention;
+mod attention_pack;
 mod centres;
+mod check;
 mod conv3x3;
-mod depthwise;
+mod depthwise5x5;
 mod elementwise;
 mod gather;
 mod image;
@@ -18,13 +21,15 @@ mod parts;
 mod rearrange;
 mod reduce;
 mod rows;
+mod sort;
 mod unit;
 
 pub use adam::*;
 pub use attention::*;
+pub use attention_pack::attention_packed;
 pub use centres::*;
 pub use conv3x3::*;
-pub use depthwise::*;
+pub use depthwise5x5::*;
 pub use elementwise::*;
 pub use gather::*;
 pub use image::*;
@@ -33,4 +38,5 @@ pub use linear::*;
 pub use parts::*;
 pub use reduce::*;
 pub use rows::*;
+pub use sort::*;
 pub use unit::*;

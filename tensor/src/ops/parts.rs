@@ -4,8 +4,8 @@
 
 use std::ops::Range;
 
+use crate::Tensor;
 use crate::tensor::Element;
-use crate::{Device, Tensor};
 
 /// Items `range` of the first axis: `[N, ..]` → `[range, ..]`. It shares x's data where kernels can
 /// begin to read there, else it is a copy.
@@ -56,29 +56,4 @@ pub fn concat<E: Element>(len: usize, parts: impl IntoIterator<Item = Tensor<E>>
     }
     assert_eq!(done, len, "concat: {done} items instead of {len}");
     whole.unwrap_or_else(|| panic!("concat: no parts"))
-}
-
-/// Whether kernels should take all of x as a uniform: see [`Device::window`].
-pub(crate) fn fits_window(x: &Tensor) -> bool {
-    let aligned = x
-        .buffer()
-        .start
-        .is_multiple_of(x.device().binding_alignment());
-    let window = x.device().window();
-    window.is_some_and(|most| x.buffer().bytes <= most && aligned && !x.is_half())
-}
-
-/// Cuts `items` of `bytes` each into windows that kernels can take as a uniform, where the device asks
-/// for that ([`Device::window`]) and a binding may begin at every item; else None. All have the same
-/// length, so that one kernel does for them: the last two may overlap.
-pub(crate) fn windows(
-    device: &Device,
-    items: usize,
-    bytes: usize,
-) -> Option<impl Iterator<Item = Range<usize>>> {
-    let length = (device.window()? as usize / bytes).min(items);
-    let begins = (bytes as u64).is_multiple_of(device.binding_alignment());
-    let start = move |i: usize| i.min(items - length);
-    let cut = || (0..items).step_by(length).map(start);
-    (begins && length > 0).then(|| cut().map(move |start| start..start + length))
 }

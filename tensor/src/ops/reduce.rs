@@ -1,28 +1,22 @@
 //! Sums in a fixed order, and the L1 loss made of one.
 
 use crate::Tensor;
-use crate::pipeline::{Kernel, vec_width};
-use crate::record::grid;
-use crate::tensor::{WG, dispatch_1d};
+use crate::kernel::launch::Launch;
+use crate::kernel::tiles::vec_width;
 
-const SOURCE: &str = include_str!("../../../shaders/reduce.wgsl");
-const L1: &str = include_str!("../../../shaders/l1_loss.wgsl");
 const CHUNK: usize = 32; // rows added up by one invocation
 
-/// Dispatches a kernel of reduce.wgsl on x of this many rows.
-fn dispatch(entry: &'static str, x: &Tensor, y: &Tensor, rows: usize) {
-    let vec = vec_width(x.channels());
-    let constants = [("VEC", vec), ("WG", WG), ("CHUNK", CHUNK)];
-    let kernel = Kernel {
-        source: SOURCE,
-        entry,
-        constants: &constants.map(|(name, value)| (name, value as u32)),
-    };
-    let n = y.len() / vec;
-    let params = [n, rows, x.channels() / vec].map(|v| v as u32);
-    let groups = grid(n.div_ceil(WG));
-    x.device()
-        .dispatch(&kernel, &[x.buffer()], &[y.buffer()], &params, groups);
+/// Runs a kernel of reduce.wgsl on x of this many rows.
+fn run(entry: &'static str, x: &Tensor, y: &Tensor, rows: usize) {
+    let vec = vec_width(x.device().target(), x.channels());
+    let count = y.len() / vec;
+    Launch::new("plain/reduce", entry)
+        .input(x)
+        .output(y)
+        .constants(&[("VEC", vec), ("CHUNK", CHUNK)])
+        .params(&[count, rows, x.channels() / vec])
+        .each(count)
+        .run();
 }
 
 /// The sum over all rows: `[.., C]` → `[C]`.
@@ -32,7 +26,7 @@ pub fn sum_rows(x: &Tensor) -> Tensor {
     while rows > 1 {
         let chunks = rows.div_ceil(CHUNK);
         let y = Tensor::uninit(x.device(), &[chunks, columns]);
-        dispatch("sum_rows", &x, &y, rows);
+        run("sum_rows", &x, &y, rows);
         (x, rows) = (y, chunks);
     }
     x.reshape(&[columns])
@@ -49,7 +43,7 @@ pub fn broadcast_rows(x: &Tensor, rows: usize) -> Tensor {
     );
     let columns = x.channels();
     let y = Tensor::uninit(x.device(), &[rows, columns]);
-    dispatch("broadcast_rows", x, &y, rows);
+    run("broadcast_rows", x, &y, rows);
     y
 }
 
@@ -63,15 +57,14 @@ pub fn sum(x: &Tensor) -> Tensor {
 pub fn l1_loss(a: &Tensor, b: &Tensor) -> Tensor {
     assert_eq!(a.shape(), b.shape(), "l1_loss: shapes differ");
     let y = Tensor::uninit(a.device(), a.shape());
-    let params = [a.len() as u32, 0];
-    dispatch_1d(
-        L1,
-        "abs_difference",
-        &[a.buffer(), b.buffer()],
-        &[y.buffer()],
-        &params,
-        a.len(),
-    );
+    Launch::new("plain/l1_loss", "abs_difference")
+        .input(a)
+        .input(b)
+        .output(&y)
+        .param(a.len())
+        .param(0.0)
+        .each(a.len())
+        .run();
     super::scale(&sum(&y), 1.0 / a.len() as f32)
 }
 
@@ -81,15 +74,14 @@ pub fn l1_loss_backward(a: &Tensor, b: &Tensor, dy: &Tensor) -> Tensor {
     assert_eq!(a.shape(), b.shape(), "l1_loss_backward: shapes differ");
     assert_eq!(dy.len(), 1, "l1_loss_backward: dy {:?}", dy.shape());
     let da = Tensor::uninit(a.device(), a.shape());
-    let params = [a.len() as u32, (1.0 / a.len() as f32).to_bits()];
-    let inputs = [a.buffer(), b.buffer(), dy.buffer()];
-    dispatch_1d(
-        L1,
-        "l1_loss_backward",
-        &inputs,
-        &[da.buffer()],
-        &params,
-        a.len(),
-    );
+    Launch::new("plain/l1_loss", "l1_loss_backward")
+        .input(a)
+        .input(b)
+        .input(dy)
+        .output(&da)
+        .param(a.len())
+        .param(1.0 / a.len() as f32)
+        .each(a.len())
+        .run();
     da
 }

@@ -2,25 +2,16 @@
 
 use super::slice;
 use crate::Tensor;
-use crate::device::Buffer;
-use crate::pipeline::{Kernel, vec_width};
-use crate::record::grid;
-use crate::tensor::WG;
+use crate::kernel::launch::Launch;
+use crate::kernel::tiles::vec_width;
 
-const SOURCE: &str = include_str!("../../../shaders/rows.wgsl");
-
-fn per_vec(entry: &'static str, inputs: [&Buffer; 2], y: &Tensor, [first, rows]: [usize; 2]) {
-    let vec = vec_width(y.channels());
-    let constants = [("VEC", vec), ("CV", y.channels() / vec), ("WG", WG)];
-    let kernel = Kernel {
-        source: SOURCE,
-        entry,
-        constants: &constants.map(|(name, value)| (name, value as u32)),
-    };
-    let params = [y.len() / vec, first, rows].map(|n| n as u32);
-    let groups = grid((y.len() / vec).div_ceil(WG));
-    y.device()
-        .dispatch(&kernel, &inputs, &[y.buffer()], &params, groups);
+/// A kernel of the file, one vector of the output to an invocation.
+fn launch(entry: &'static str, y: &Tensor) -> (Launch, usize) {
+    let vec = vec_width(y.device().target(), y.channels());
+    let launch = Launch::new("plain/rows", entry)
+        .constants(&[("VEC", vec), ("CV", y.channels() / vec)])
+        .param(y.len() / vec);
+    (launch, y.len() / vec)
 }
 
 /// `y[r] = x[index[r]]`: `x` `[M, C]`, `index` `[.., rows]` below M → `[.., rows, C]`. x may be larger
@@ -35,8 +26,9 @@ pub fn take_rows(x: &Tensor, index: &Tensor<u32>) -> Tensor {
     let at_once = x.device().max_tensor_bytes() as usize / (4 * c * 64) * 64;
     for first in (0..m).step_by(at_once.max(64)) {
         let part = slice(x, first..m.min(first + at_once.max(64)));
-        let range = [first, part.rows()];
-        per_vec("take_rows", [part.buffer(), index.buffer()], &y, range);
+        let (launch, count) = launch("take_rows", &y);
+        let launch = launch.input(&part).input(index).output(&y);
+        launch.params(&[first, part.rows()]).each(count).run();
     }
     y
 }
@@ -53,6 +45,8 @@ pub fn scale_rows(x: &Tensor, factor: &Tensor) -> Tensor {
         factor.shape()
     );
     let y = Tensor::like(x, x.shape());
-    per_vec("scale_rows", [x.buffer(), factor.buffer()], &y, [0, period]);
+    let (launch, count) = launch("scale_rows", &y);
+    let launch = launch.input(x).input(factor).output(&y);
+    launch.params(&[0, period]).each(count).run();
     y
 }

@@ -1,0 +1,170 @@
+//! Attention between listed rows: windows, sub-groups and token centres alike.
+
+use super::attention_pack::{Packed, Sizes};
+use super::check;
+use super::gather::{RowLists, segment_sum};
+use crate::Tensor;
+use crate::kernel::launch::Launch;
+use crate::kernel::tiles::{self, Walk};
+
+/// Who attends to whom: the queries of group j to the keys of group j.
+#[derive(Clone)]
+pub struct AttentionLists {
+    /// The rows of q, in groups; slots may be empty.
+    pub queries: RowLists,
+    /// The rows of k and v, in as many groups; no slot may be empty.
+    pub keys: RowLists,
+}
+
+impl AttentionLists {
+    /// Every row of a group attends to all rows of its group.
+    pub fn within(rows: RowLists) -> Self {
+        AttentionLists {
+            queries: rows.clone(),
+            keys: rows,
+        }
+    }
+}
+
+/// `y_i = Σ_j softmax_j(q_i·k_j / √dk)·v_j` over the keys j of i's group, head by head.
+///
+/// q `[B, N, H·dk]`, k `[B, Nk, H·dk]`, v `[B, Nk, H·dv]`, head h in channels `h·dk..` and `h·dv..`.
+/// Returns y `[B, S, H·dv]` in the order of the queries' slots ([`segment_sum`] by
+/// `lists.queries` takes it to rows) and the scores' log-sum-exp `[B, H, S]`, which the
+/// gradient needs. Empty slots give zeros. Scores are never stored.
+///
+/// # Panics
+/// If shapes, lists and heads do not fit together.
+#[track_caller]
+pub fn attention(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    lists: &AttentionLists,
+    heads: usize,
+) -> (Tensor, Tensor) {
+    let sizes = Sizes::new([q, k, v], lists, heads);
+    let AttentionLists { queries, keys } = lists;
+    let y = Tensor::like(q, &[sizes.batch, queries.len(), v.channels()]);
+    let lse = Tensor::uninit(q.device(), &[sizes.batch, heads, queries.len()]);
+    let plain = || {
+        let launch = sizes.plain("plain/attention", "attention", queries.len());
+        let launch = launch.input(q).input(k).input(v);
+        let launch = launch.input(&queries.index).input(&keys.index);
+        launch.output(&y).output(&lse)
+    };
+    let Some(tile) = tiles::attention(q.device().target(), queries.per_group, Walk::Keys) else {
+        plain().run();
+        return (y, lse);
+    };
+    let packed = Packed::keys(&sizes, k, v, keys);
+    for piece in packed.pieces(&sizes) {
+        sizes
+            .tuned("tuned/attention", "attention", tile, &piece.lists, queries)
+            .input(q)
+            .input_as(&piece.packed, piece.is_uniform)
+            .input(&keys.index)
+            .input(&queries.index)
+            .output(&y)
+            .output(&lse)
+            .constants(&packed.constants())
+            .needs(&packed.kernel)
+            .or(plain())
+            .run();
+    }
+    (y, lse)
+}
+
+/// The gradient of [`attention`] by the rows of q, k and v. Takes what `attention` took and gave, and dy
+/// `[B, S, H·dv]`; empty slots have no part in it.
+///
+/// # Panics
+/// If shapes, lists and heads do not fit together.
+#[track_caller]
+pub fn attention_backward(
+    inputs: [&Tensor; 3],
+    outputs: (&Tensor, &Tensor),
+    dy: &Tensor,
+    lists: &AttentionLists,
+    heads: usize,
+) -> [Tensor; 3] {
+    let [dq, dk, dv] = by_slots(inputs, outputs, dy, lists, heads);
+    let AttentionLists { queries, keys } = lists;
+    [
+        segment_sum(&dq, queries),
+        segment_sum(&dk, keys),
+        segment_sum(&dv, keys),
+    ]
+}
+
+/// The gradient by each slot's query `[B, S, H·dk]`, key `[B, key slots, H·dk]` and value
+/// `[B, key slots, H·dv]`.
+#[track_caller]
+fn by_slots(
+    [q, k, v]: [&Tensor; 3],
+    (y, lse): (&Tensor, &Tensor),
+    dy: &Tensor,
+    lists: &AttentionLists,
+    heads: usize,
+) -> [Tensor; 3] {
+    let op = "attention_backward";
+    let sizes = Sizes::new([q, k, v], lists, heads);
+    let AttentionLists { queries, keys } = lists;
+    let (device, batch) = (q.device(), sizes.batch);
+    check::shape(op, "y", y, &[batch, queries.len(), v.channels()]);
+    check::shape(op, "dy", dy, y.shape());
+    check::shape(op, "lse", lse, &[batch, heads, queries.len()]);
+    let dq = Tensor::uninit(device, &[batch, queries.len(), q.channels()]);
+    let dk = Tensor::uninit(device, &[batch, keys.len(), k.channels()]);
+    let dv = Tensor::uninit(device, &[batch, keys.len(), v.channels()]);
+    let plain = |entry, slots| {
+        let launch = sizes.plain("plain/attention_backward", entry, slots);
+        let launch = launch.input(q).input(k).input(v);
+        let launch = launch.input(&queries.index).input(&keys.index);
+        launch.input(y).input(lse).input(dy)
+    };
+    let plain_q = || plain("attention_backward_q", queries.len()).output(&dq);
+    let plain_kv = || {
+        let launch = plain("attention_backward_kv", keys.len());
+        launch.output(&dk).output(&dv)
+    };
+    let tile = |slots, walk| tiles::attention(device.target(), slots, walk);
+    let (Some(tile_q), Some(tile_kv)) = (
+        tile(queries.per_group, Walk::Keys),
+        tile(keys.per_group, Walk::Queries),
+    ) else {
+        plain_q().run();
+        plain_kv().run();
+        return [dq, dk, dv];
+    };
+    let packed_q = Packed::queries(&sizes, q, (y, lse), dy, queries);
+    let packed_k = Packed::keys(&sizes, k, v, keys);
+    let tuned = |file, entry, tile, lists: &_, held| {
+        let launch: Launch = sizes.tuned(file, entry, tile, lists, held);
+        launch.needs(&packed_q.kernel).needs(&packed_k.kernel)
+    };
+    for piece in packed_k.pieces(&sizes) {
+        let (file, entry) = ("tuned/attention_backward_q", "attention_backward_q");
+        tuned(file, entry, tile_q, &piece.lists, queries)
+            .input(packed_q.all())
+            .input_as(&piece.packed, piece.is_uniform)
+            .input(&keys.index)
+            .output(&dq)
+            .constants(&packed_k.constants())
+            .or(plain_q())
+            .run();
+    }
+    for piece in packed_q.pieces(&sizes) {
+        let (file, entry) = ("tuned/attention_backward_kv", "attention_backward_kv");
+        tuned(file, entry, tile_kv, &piece.lists, keys)
+            .input_as(&piece.packed, piece.is_uniform)
+            .input(packed_k.all())
+            .input(&keys.index)
+            .output(&dk)
+            .output(&dv)
+            .constants(&packed_q.constants_with(&packed_k))
+            .or(plain_kv())
+            .run();
+    }
+    [dq, dk, dv]
+}
