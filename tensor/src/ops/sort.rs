@@ -47,7 +47,7 @@ pub fn counting_sort(owner: &Tensor<u32>, centres: usize) -> SortedTokens {
         inverse,
         starts,
     } = &sorted;
-    let plain = Launch::new("plain/sort", "sort")
+    let plain = Launch::new("plain/counting_sort", "counting_sort")
         .input(owner)
         .output(starts)
         .output(order)
