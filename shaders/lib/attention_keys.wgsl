@@ -16,6 +16,8 @@ fn key_part(tile: Tile, lane: u32, j: u32) -> array<V, LOADS> {
         key = (tile.batch * p.key_rows + row) * HEADS + tile.head;
     }
     var part: array<V, LOADS>;
-    for (var f = 0u; f < LOADS; f++) { part[f] = V(keys[key * FOURS + part_start(lane / STEP) + f]); }
+    for (var f = 0u; f < LOADS; f++) {
+        part[f] = V(keys[key * FOURS + part_start(lane / STEP) + f]);
+    }
     return part;
 }

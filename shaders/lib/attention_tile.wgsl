@@ -17,8 +17,8 @@ fn tile_of(number: u32, lane: u32, slots_per_group: u32) -> Tile {
     return Tile(first, number_of_list, list.head, list.group, list.batch);
 }
 
-// A step loads BLOCK packed keys or queries of FOURS fours, STEP at once: where a block has fewer than
-// LANES, SHARE lanes load a part of one each, and all of them get what they need by spread.
+// A step loads BLOCK packed keys or queries of FOURS fours, STEP at once: where a block has fewer
+// than LANES, SHARE lanes load a part of one each, and all of them get what they need by spread.
 const SHARE = max(LANES / BLOCK, 1u);
 const STEP = LANES / SHARE;
 const LOADS = (FOURS + SHARE - 1u) / SHARE; // of each lane

@@ -1,7 +1,7 @@
 // 2^x of each of a block's numbers, for x below 100.
 //
-// Written out for a software driver: Mesa's own exp2 is twice as long at 512 bits, and sums that need
-// not wait for each other keep the processor's pipelines full.
+// Written out for a software driver: Mesa's own exp2 is twice as long at 512 bits, and sums that
+// need not wait for each other keep the processor's pipelines full.
 
 import constants::{LANES, BLOCK};
 
@@ -21,7 +21,7 @@ fn powers_of_2(x: array<f32, BLOCK>) -> array<f32, BLOCK> {
     for (var b = 0u; b < BLOCK; b++) { y[b] = fma(y[b], f[b], 0.2402212); }
     for (var b = 0u; b < BLOCK; b++) { y[b] = fma(y[b], f[b], 0.69314694); }
     for (var b = 0u; b < BLOCK; b++) { y[b] = fma(y[b], f[b], 1.0000001); }
-    // Added to 1.5·2^23 a number is rounded, and stands in the last bits: moved up, in the exponent.
+    // Added to 1.5·2^23 a number is rounded, in the last bits; moved up, it is in the exponent.
     for (var b = 0u; b < BLOCK; b++) {
         y[b] = bitcast<f32>(bitcast<i32>(y[b]) + (bitcast<i32>(low[b] + 12582912.0) << 23u));
     }

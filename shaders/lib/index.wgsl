@@ -14,8 +14,8 @@ fn index(at: Grid) -> u32 {
     return (at.id.y * at.groups.x + at.id.x) * WG + at.local;
 }
 
-// Its number below `count`: invocations beyond the end do the last one again; on the software driver
-// cheaper than a branch.
+// Its number below `count`: invocations beyond the end do the last one again; on the software
+// driver cheaper than a branch.
 fn index_below(at: Grid, count: u32) -> u32 {
     return min(index(at), count - 1u);
 }

@@ -38,7 +38,9 @@ fn pair(slot: u32, query: u32, key: u32, log_sum: f32) -> Pair {
     var dot = 0.0;
     for (var d = 0u; d < DK; d++) { dot += q[query * DK + d] * k[key * DK + d]; }
     var dp = 0.0;
-    for (var d = 0u; d < DV; d++) { dp += dy[slot * DV + d] * (v[key * DV + d] - y[slot * DV + d]); }
+    for (var d = 0u; d < DV; d++) {
+        dp += dy[slot * DV + d] * (v[key * DV + d] - y[slot * DV + d]);
+    }
     let probability = exp(p.scale * dot - log_sum);
     return Pair(probability, probability * dp);
 }

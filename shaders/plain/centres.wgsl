@@ -1,7 +1,8 @@
 // Token centres: the sums of their tokens, their refinement, and the initial ones.
 //
 // Constants: WG; C, the channels; M, the centres; PARTS of a centre's sum.
-// Params: count, the elements of the output; batch, B; tokens, N; chunks, of starts (pool_tokens: any).
+// Params: count, the elements of the output; batch, B; tokens, N; chunks, of starts (pool_tokens:
+// any).
 // Grid: one invocation per element of the output.
 
 import package::lib::index::{Grid, index};
@@ -21,9 +22,9 @@ fn first_of(b: u32, m: u32) -> u32 {
     return starts[(b * M + m) * p.chunks];
 }
 
-// partial[b, part, m] = Σ x[b, order[b, t]] over every PARTS-th of the positions t of centre m's tokens,
-// from its part-th on. Splitting shares out a crowded centre's work and keeps the sum's error small;
-// sum_rows ends it.
+// partial[b, part, m] = Σ x[b, order[b, t]] over every PARTS-th of the positions t of centre m's
+// tokens, from its part-th on. Splitting shares out a crowded centre's work and keeps the sum's
+// error small; sum_rows ends it.
 //
 // Bindings: x [B, N, C] f32 or f16; order [B, N] and starts [B, M, chunks] u32 by sort.wgsl; output
 // partial [B, PARTS, M, C].

@@ -1,15 +1,16 @@
-// Dense 3×3 convolution, stride 1, zero padding 1, what may follow it, and its derivatives. conv3x3:
+// Dense 3×3 convolution, stride 1, zero padding 1, what may follow it, and its derivatives.
+// conv3x3:
 //
-//   y[b, v, u, o] = act(bias[o] + Σ_{ky, kx, i} x[b, v+ky−1, u+kx−1, i] · w[ky, kx, i, o]) + residual,
+//   y[b, v, u, o] = act(bias[o] + Σ_{ky, kx, i} x[b, v+ky−1, u+kx−1, i]·w[ky, kx, i, o]) + residual,
 //
-// act being nothing or LeakyReLU; then channel c·R² + i·R + j goes to channel c of row i, column j of the
-// R×R pixels that take its pixel's place (pixel shuffle; R = 1: nothing moves).
+// act being nothing or LeakyReLU; then channel c·R² + i·R + j goes to channel c of row i, column j
+// of the R×R pixels that take its pixel's place (pixel shuffle; R = 1: nothing moves).
 //
-// Bindings: x [B, H, W, Ci], w [3, 3, Ci, Co], bias [Co], residual as y (not read unless BIAS, RESIDUAL),
-// output y [B, H·R, W·R, Co/R²]. x, residual and y may be f16.
+// Bindings: x [B, H, W, Ci], w [3, 3, Ci, Co], bias [Co], residual as y (not read unless BIAS,
+// RESIDUAL), output y [B, H·R, W·R, Co/R²]. x, residual and y may be f16.
 // Constants: WG; R; BIAS, LEAKY, RESIDUAL (0 or 1).
-// Params: count, the invocations; h, w, ci, co; slope of LeakyReLU; rows, B·H, and rows_per_chunk, of
-// conv3x3_backward_w (elsewhere 0).
+// Params: count, the invocations; h, w, ci, co; slope of LeakyReLU; rows, B·H, and rows_per_chunk,
+// of conv3x3_backward_w (elsewhere 0).
 // Grid: one invocation per element of y.
 
 import package::lib::index::{Grid, index};
@@ -56,7 +57,7 @@ fn conv3x3(grid: Grid) {
 
 // conv3x3_backward_x:
 //
-//   dx[b, v, u, i] = Σ_{ky, kx, o} dy[b, v−ky+1, u−kx+1, o] · w[ky, kx, i, o] + residual[b, v, u, i]
+//   dx[b, v, u, i] = Σ_{ky, kx, o} dy[b, v−ky+1, u−kx+1, o] · w[ky, kx, i, o] + residual
 //
 // Bindings: dy [B, H, W, Co], w, residual [B, H, W, Ci] (not read unless RESIDUAL), output
 // dx [B, H, W, Ci]; all but w may be f16. Grid: one invocation per element of dx.

@@ -1,9 +1,9 @@
 // Sorts the tokens of every image by their owner; tokens of one owner keep their order (the sort is
 // stable).
 //
-// Bindings: owner [B, N] u32, below M; outputs starts [B, M, chunks], of which the first of each owner's
-// is set, to where its tokens begin in order; order [B, N], the token at each position; inverse [B, N],
-// the position of each token; all u32.
+// Bindings: owner [B, N] u32, below M; outputs starts [B, M, chunks], of which the first of each
+// owner's is set, to where its tokens begin in order; order [B, N], the token at each position;
+// inverse [B, N], the position of each token; all u32.
 // Constants: WG. Params: count, B·M; tokens, N; centres, M; chunks.
 // Grid: one invocation per image and centre.
 

@@ -4,10 +4,11 @@
 //   h[b, v, u, c] = bias[c] + Σ_{ky, kx} x[b, v+ky−2, u+kx−2, c] · w[ky, kx, c],
 //   y = h + residual   or, with GELU_ADD,   y = x + gelu(h) + residual
 //
-// Bindings: x [B, H, W, C], w [5, 5, C], bias [C], residual as y (not read unless BIAS, RESIDUAL), outputs
-// y [B, H, W, C] and, only if KEEP, kept [B, H, W, C], which is h. x and y may be f16.
+// Bindings: x [B, H, W, C], w [5, 5, C], bias [C], residual as y (not read unless BIAS, RESIDUAL),
+// outputs y [B, H, W, C] and, only if KEEP, kept [B, H, W, C], which is h. x and y may be f16.
 // Constants: WG; VEC (1); BIAS, GELU_ADD, RESIDUAL, KEEP (0 or 1).
-// Params: count, the invocations; h, w, c; strip_h, strip_w of depthwise5x5_backward_w (elsewhere 0).
+// Params: count, the invocations; h, w, c; strip_h, strip_w of depthwise5x5_backward_w (elsewhere
+// 0).
 // Grid: one invocation per element of y.
 
 import package::lib::index::{Grid, index};
@@ -56,8 +57,8 @@ fn depthwise5x5(grid: Grid) {
 //
 //   dx[b, v, u, c] = Σ_{ky, kx} dy[b, v−ky+2, u−kx+2, c] · w[ky, kx, c] + residual[b, v, u, c]
 //
-// Bindings: dy [B, H, W, C], w, residual as dx (not read unless RESIDUAL), output dx [B, H, W, C]; dy and
-// dx may be f16. Grid: one invocation per element of dx.
+// Bindings: dy [B, H, W, C], w, residual as dx (not read unless RESIDUAL), output dx [B, H, W, C];
+// dy and dx may be f16. Grid: one invocation per element of dx.
 
 @group(0) @binding(2) var<storage, read> residual_x: array<f32>;
 @group(0) @binding(3) var<storage, read_write> dx: array<T3>;
@@ -80,12 +81,14 @@ fn depthwise5x5_backward_x(grid: Grid) {
     dx[at] = T3(sum);
 }
 
-// depthwise5x5_backward_w, summed over the pixels (v, u) of each strip; sum_rows adds up the strips:
+// depthwise5x5_backward_w, summed over the pixels (v, u) of each strip; sum_rows adds up the
+// strips:
 //
 //   partial_w[strip, ky, kx, c] = Σ_{(v, u)} x[b, v+ky−2, u+kx−2, c] · dy[b, v, u, c],
 //   partial_b[strip, c] = Σ_{(v, u)} dy[b, v, u, c]
 //
-// A strip is strip_h × strip_w pixels of an image, fewer at its end; B·⌈H/strip_h⌉·⌈W/strip_w⌉ of them.
+// A strip is strip_h × strip_w pixels of an image, fewer at its end; B·⌈H/strip_h⌉·⌈W/strip_w⌉ of
+// them.
 // Bindings: x, dy, outputs partial_w [strips, 5, 5, C], partial_b [strips, C]; all f32.
 // Grid: one invocation per element of partial_w.
 

@@ -1,11 +1,11 @@
 // Element by element: sums and products, and activations with their derivatives.
 //
-// Bindings: inputs a, b [4·count], output y [4·count]; of one input: a, y; of fill: y. All in fours, each
-// of them f32 or f16.
+// Bindings: inputs a, b [4·count], output y [4·count]; of one input: a, y; of fill: y. All in
+// fours, each of them f32 or f16.
 // Constants: WG; VEC (4).
 // Params: count, the fours; sa, sb, the factors (0 where the formula has none).
-// Grid: one invocation per four elements; the last four may reach past the tensor's end, never past its
-// buffer's. Memory bounds all of these, so the only care is to touch each element once.
+// Grid: one invocation per four elements; the last four may reach past the tensor's end, never past
+// its buffer's. Memory bounds all of these, so the only care is to touch each element once.
 
 import package::lib::index::{Grid, index_below};
 import package::lib::erf::{gelu_of, gelu_derivative};

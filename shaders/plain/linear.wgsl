@@ -1,11 +1,12 @@
 // The matrix product of a linear layer, and its derivatives. linear:
 //
-//   y[n, o] = act(bias[o] + Σ_i x[n, i] · w[o, i]) + residual[n, o],   act nothing or the exact GELU
+//   y[n, o] = act(bias[o] + Σ_i x[n, i] · w[o, i]) + residual[n, o],  act nothing or the exact GELU
 //
-// Bindings: x [N, Ci], w [Co, Ci], bias [Co], residual [N, Co] (not read unless BIAS, RESIDUAL), outputs
-// y [N, Co] and, only if KEEP, kept [N, Co], what act is of. x, residual and y may be f16.
+// Bindings: x [N, Ci], w [Co, Ci], bias [Co], residual [N, Co] (not read unless BIAS, RESIDUAL),
+// outputs y [N, Co] and, only if KEEP, kept [N, Co], what act is of. x, residual and y may be f16.
 // Constants: WG; VEC (1); BIAS, GELU, RESIDUAL, KEEP (0 or 1).
-// Params: count, the invocations; rows, N; ci, co; rows_per_chunk, of linear_backward_w (elsewhere 0).
+// Params: count, the invocations; rows, N; ci, co; rows_per_chunk, of linear_backward_w (elsewhere
+// 0).
 // Grid: one invocation per element of y.
 
 import package::lib::index::{Grid, index};
@@ -39,8 +40,8 @@ fn linear(grid: Grid) {
 
 // linear_backward_x:  dx[n, i] = Σ_o dy[n, o] · w[o, i] + residual[n, i]
 //
-// Bindings: dy [N, Co], w, residual [N, Ci] (not read unless RESIDUAL), output dx [N, Ci]; all but w may
-// be f16. Grid: one invocation per element of dx.
+// Bindings: dy [N, Co], w, residual [N, Ci] (not read unless RESIDUAL), output dx [N, Ci]; all but
+// w may be f16. Grid: one invocation per element of dx.
 
 @group(0) @binding(0) var<storage, read> dy: array<T0>;
 @group(0) @binding(2) var<storage, read> residual_x: array<T2>;

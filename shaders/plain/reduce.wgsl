@@ -14,9 +14,9 @@ var<immediate> p: Params;
 @group(0) @binding(0) var<storage, read> x: array<V>;
 @group(0) @binding(1) var<storage, read_write> y: array<V>;
 
-// One stage of the sums: y[s, c] = Σ x[n, c] over the CHUNK rows n of chunk s. Repeated until one row
-// is left. The fixed tree makes the sum the same in every run, and its error grow with the logarithm of
-// the length only.
+// One stage of the sums: y[s, c] = Σ x[n, c] over the CHUNK rows n of chunk s. Repeated until one
+// row is left. The fixed tree makes the sum the same in every run, and its error grow with the
+// logarithm of the length only.
 //
 // Bindings: x [N, C], output y [⌈N / CHUNK⌉, C]; f32.
 @compute @workgroup_size(WG)

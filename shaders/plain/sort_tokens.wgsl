@@ -1,8 +1,8 @@
-// Tokens in another order: y[b, i] = x[b, order[b, i]]. With the inverse order, it is what undoes this,
-// and what this one's derivative is.
+// Tokens in another order: y[b, i] = x[b, order[b, i]]. With the inverse order, it is what undoes
+// this, and what this one's derivative is.
 //
-// Bindings: x [B, N, C], order [B, N] u32, a permutation for each image, output y [B, N, C]. x and y may
-// be f16.
+// Bindings: x [B, N, C], order [B, N] u32, a permutation for each image, output y [B, N, C]. x and
+// y may be f16.
 // Constants: WG; VEC channels in a V, CV = C / VEC; PART V's for each invocation, which divides CV.
 // Params: count, the invocations; tokens, N.
 // Grid: CV / PART invocations per token: as gather.wgsl.

@@ -1,9 +1,10 @@
-// As attention_backward_kv of plain/attention_backward.wgsl; fast for the reasons of attention.wgsl.
+// As attention_backward_kv of plain/attention_backward.wgsl; fast for the reasons of
+// attention.wgsl.
 //
-// Bindings: packed queries [lists, Q] of the lists that this grid is for; packed keys [B, Nk, HEADS] or, if
-// LISTED, [B, G, HEADS, K]; key_rows [G·K] u32 (not read if LISTED); outputs dk [B, G·K, HEADS·DK],
-// dv [B, G·K, HEADS·DV]; all f32.
-// Constants as attention.wgsl, but FOURS = ⌈(DK + DV + 2) / 4⌉ of a packed query; Params as there.
+// Bindings: packed queries [lists, Q] of the lists that this grid is for; packed keys [B, Nk,
+// HEADS] or, if LISTED, [B, G, HEADS, K]; key_rows [G·K] u32 (not read if LISTED); outputs dk [B,
+// G·K, HEADS·DK], dv [B, G·K, HEADS·DV]; all f32. Constants as attention.wgsl, but FOURS = ⌈(DK +
+// DV + 2) / 4⌉ of a packed query; Params as there.
 // Grid: as there, a tile being R·LANES key slots, walking over the queries of their group.
 
 import package::lib::index::{Grid, index};
@@ -33,7 +34,10 @@ fn attention_backward_kv(grid: Grid) {
     for (var r = 0u; r < R; r++) {
         let j = min(tile.first + r * LANES, p.keys - 1u);
         var i = (p.first + tile.list) * p.keys + j;
-        if LISTED == 0u { i = (tile.batch * p.key_rows + key_rows[tile.group * p.keys + j]) * HEADS + tile.head; }
+        if LISTED == 0u {
+            let row = key_rows[tile.group * p.keys + j];
+            i = (tile.batch * p.key_rows + row) * HEADS + tile.head;
+        }
         var packed: array<V, KEY_FOURS>;
         for (var f = 0u; f < KEY_FOURS; f++) { packed[f] = keys[i * KEY_FOURS + f]; }
         for (var d = 0u; d < DK; d++) {
@@ -55,7 +59,9 @@ fn attention_backward_kv(grid: Grid) {
             let j = j0 + b + lane % STEP;
             let query = tile.list * p.queries + min(j, p.queries - 1u);
             var part: array<V, LOADS>;
-            for (var f = 0u; f < LOADS; f++) { part[f] = queries[query * FOURS + part_start(lane / STEP) + f]; }
+            for (var f = 0u; f < LOADS; f++) {
+                part[f] = queries[query * FOURS + part_start(lane / STEP) + f];
+            }
             for (var d = 0u; d < DK; d++) {
                 let spread_q = spread_number(part, d);
                 for (var l = 0u; l < STEP; l++) { qs[d][b + l] = spread_q[l]; }

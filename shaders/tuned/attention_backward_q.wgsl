@@ -1,7 +1,7 @@
 // As attention_backward_q of plain/attention_backward.wgsl; fast for the reasons of attention.wgsl.
 //
-// Bindings: packed queries [B, G, HEADS, Q]; packed keys and key_rows as attention.wgsl has them; output
-// dq [B, S, HEADS·DK]; all f32.
+// Bindings: packed queries [B, G, HEADS, Q]; packed keys and key_rows as attention.wgsl has them;
+// output dq [B, S, HEADS·DK]; all f32.
 // Constants, Params and grid as there: R query slots in registers, walking over the keys.
 // attention_backward_kv.wgsl holds the keys and walks over the queries.
 

@@ -1,5 +1,5 @@
-// Packs what belongs to one head of a row side by side, so that the attention kernels load it by fours
-// (what is packed and in which order: lib/attention.wgsl).
+// Packs what belongs to one head of a row side by side, so that the attention kernels load it by
+// fours (what is packed and in which order: lib/attention.wgsl).
 //
 // Constants: WG; VEC (4); HEADS, DK, DV; LISTED (0 or 1).
 // Params: count, the packed keys or queries; first (not read); G; Q; K; Nq; Nk; scale·log2(e).
@@ -12,9 +12,9 @@ import constants::{WG, HEADS, DK, DV, LISTED};
 
 // attention_pack_keys.
 //
-// Bindings: k [B, Nk, HEADS·DK], v [B, Nk, HEADS·DV], key_rows [G·K] u32 (not read unless LISTED); output
-// packed keys [B, Nk, HEADS] or, if LISTED, [B, G, HEADS, K], each list's side by side. k, v and keys may
-// be f16.
+// Bindings: k [B, Nk, HEADS·DK], v [B, Nk, HEADS·DV], key_rows [G·K] u32 (not read unless LISTED);
+// output packed keys [B, Nk, HEADS] or, if LISTED, [B, G, HEADS, K], each list's side by side. k, v
+// and keys may be f16.
 
 @group(0) @binding(0) var<storage, read> k: array<T0>;
 @group(0) @binding(1) var<storage, read> v: array<T1>;
@@ -42,8 +42,8 @@ fn attention_pack_keys(grid: Grid) {
 
 // attention_pack_queries, for the gradient.
 //
-// Bindings: q [B, Nq, HEADS·DK], y, dy [B, S, HEADS·DV], lse [B, HEADS, S], query_rows [S] u32; output
-// packed queries [B, G, HEADS, Q]; all f32.
+// Bindings: q [B, Nq, HEADS·DK], y, dy [B, S, HEADS·DV], lse [B, HEADS, S], query_rows [S] u32;
+// output packed queries [B, G, HEADS, Q]; all f32.
 
 @group(0) @binding(0) var<storage, read> q: array<f32>;
 @group(0) @binding(1) var<storage, read> y: array<f32>;
@@ -70,7 +70,8 @@ fn attention_pack_queries(grid: Grid) {
         delta = fma(y[y_base + d], g, delta);
         packed[DK + d] = g;
     }
-    packed[START] = select(LOW, lse[(list.batch * HEADS + list.head) * slots + slot] * -1.44269504, live);
+    let log_sum = lse[(list.batch * HEADS + list.head) * slots + slot];
+    packed[START] = select(LOW, log_sum * -1.44269504, live);
     packed[DELTA] = delta;
     for (var d = DELTA + 1u; d < 4u * QUERY_FOURS; d++) { packed[d] = 0.0; }
     for (var f = 0u; f < QUERY_FOURS; f++) {

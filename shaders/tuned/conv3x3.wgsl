@@ -1,13 +1,14 @@
-// As plain/conv3x3.wgsl; fast because a tile of pixels lives in registers, so that every input and every
-// weight is loaded once for many products.
+// As plain/conv3x3.wgsl; fast because a tile of pixels lives in registers, so that every input and
+// every weight is loaded once for many products.
 //
-// Bindings: as there: x [B, H, W, Ci], w [3, 3, Ci, Co] or its mirror by strides, bias [Co], residual as y
-// (not read unless BIAS, RESIDUAL), output y [B, H·R, W·R, Co/R²]; x, residual and y may be f16.
+// Bindings: as there: x [B, H, W, Ci], w [3, 3, Ci, Co] or its mirror by strides, bias [Co],
+// residual as y (not read unless BIAS, RESIDUAL), output y [B, H·R, W·R, Co/R²]; x, residual and y
+// may be f16.
 // Constants: WG (a multiple of LANES); LANES, ROWS, COLS, OUTS; R; BIAS, LEAKY, RESIDUAL (0 or 1).
 // Params: count, the teams; h, w, ci, co; where the weights' tap 0 begins, and how far apart their
 // taps (modulo 2³², as it may be negative), input and output channels are; slope of LeakyReLU.
-// Grid: one team of LANES invocations per tile of ROWS × COLS pixels × LANES·OUTS output channels; the
-// tiles of one pixel follow each other and read the same inputs.
+// Grid: one team of LANES invocations per tile of ROWS × COLS pixels × LANES·OUTS output channels;
+// the tiles of one pixel follow each other and read the same inputs.
 //
 // The weights are addressed by strides, so the same kernel is conv3x3_backward_x: taps mirrored,
 // channels exchanged. Per input channel a lane needs (ROWS+2)(COLS+2) inputs and 9·OUTS weights for

@@ -1,17 +1,17 @@
-// As plain/sort.wgsl, in three kernels; fast because the tokens are counted and placed by many invocations,
-// CHUNK of them each.
+// As plain/sort.wgsl, in three kernels; fast because the tokens are counted and placed by many
+// invocations, CHUNK of them each.
 //
 // Bindings: sort_count: owner [B, N], output starts [B, M, chunks]; sort_scan: starts, changed;
 // sort_place: owner, starts, outputs order, inverse [B, N]; all u32. chunks = ⌈N / CHUNK⌉.
 // Constants: WG; CHUNK; LANES.
 // Params: tokens, N; centres, M; chunks; count, the invocations.
-// Grid: sort_count: LANES owners of a chunk per LANES invocations; sort_scan: a workgroup per image;
-// sort_place: one invocation per position in a chunk. Those that are none do nothing.
+// Grid: sort_count: LANES owners of a chunk per LANES invocations; sort_scan: a workgroup per
+// image; sort_place: one invocation per position in a chunk. Those that are none do nothing.
 //
-// `sort_count` counts the tokens of every (owner, chunk); `sort_scan` turns the counts into the position
-// of each one's first token, which is a prefix sum in this very memory order; `sort_place` adds to it
-// how many tokens of the chunk before a token have its owner: the sort is stable, and needs no atomics.
-// In count and place every lane loads one of LANES tokens, to be spread.
+// `sort_count` counts the tokens of every (owner, chunk); `sort_scan` turns the counts into the
+// position of each one's first token, which is a prefix sum in this very memory order; `sort_place`
+// adds to it how many tokens of the chunk before a token have its owner: the sort is stable, and
+// needs no atomics. In count and place every lane loads one of LANES tokens, to be spread.
 
 import package::lib::index::{Grid, index};
 import package::lib::spread::spread;

@@ -1,16 +1,18 @@
-// As plain/depthwise5x5.wgsl; fast because every input is loaded once per strip, for 25 multiply-adds.
+// As plain/depthwise5x5.wgsl; fast because every input is loaded once per strip, for 25
+// multiply-adds.
 //
-// Bindings: as there, where C counts V's: x [B, H, W, C], w [5, 5, C], bias [C], residual as y (not read
-// unless BIAS, RESIDUAL), outputs y [B, H, W, C] and, only if KEEP, kept [B, H, W, C]. x and y may be f16.
-// Constants: WG; VEC channels in a V (1 or 4); ROWS, COLS of a strip; BIAS, MIRROR, GELU_ADD, RESIDUAL,
-// KEEP (0 or 1).
+// Bindings: as there, where C counts V's: x [B, H, W, C], w [5, 5, C], bias [C], residual as y (not
+// read unless BIAS, RESIDUAL), outputs y [B, H, W, C] and, only if KEEP, kept [B, H, W, C]. x and y
+// may be f16.
+// Constants: WG; VEC channels in a V (1 or 4); ROWS, COLS of a strip; BIAS, MIRROR, GELU_ADD,
+// RESIDUAL, KEEP (0 or 1).
 // Params: count, the invocations; h, w; c, in V's.
 // Grid: one invocation per V and strip of ROWS × COLS pixels, channels innermost.
 //
 // An invocation walks down its strip with the sums of the five output rows that an input row
-// reaches in registers. With MIRROR the taps are mirrored: depthwise5x5_backward_x, x being dy. With
-// GELU_ADD, x + gelu(y) is stored instead of y, which saves two passes over memory; that x was an
-// input two rows ago.
+// reaches in registers. With MIRROR the taps are mirrored: depthwise5x5_backward_x, x being dy.
+// With GELU_ADD, x + gelu(y) is stored instead of y, which saves two passes over memory; that x was
+// an input two rows ago.
 
 import package::lib::index::{Grid, index_below};
 import package::lib::erf::gelu_of;

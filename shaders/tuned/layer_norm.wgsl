@@ -1,7 +1,7 @@
 // As layer_norm of plain/layer_norm.wgsl; fast because a row is loaded once and stays in registers.
 //
-// Bindings: as there, in V's: x [N, CV], w [CV], b [CV], outputs y [N, CV], stats [N, 2] in twos. x and y
-// may be f16.
+// Bindings: as there, in V's: x [N, CV], w [CV], b [CV], outputs y [N, CV], stats [N, 2] in twos. x
+// and y may be f16.
 // Constants: WG; VEC numbers in a V, CV = C / VEC; R rows per invocation.
 // Params: rows, N; eps.
 // Grid: one invocation per R rows, WG apart.

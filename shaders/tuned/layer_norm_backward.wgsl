@@ -1,13 +1,13 @@
-// As layer_norm_backward of plain/layer_norm.wgsl; fast because a row is loaded once, and the sums of dw and
-// db stay in registers for R of them.
+// As layer_norm_backward of plain/layer_norm.wgsl; fast because a row is loaded once, and the sums
+// of dw and db stay in registers for R of them.
 //
-// Bindings: as there, in V's: x, dy [N, CV], w [CV], stats [N, 2] in twos, residual as dx (not read unless
-// RESIDUAL), outputs dx [N, CV] and partial [groups·WG, 2·CV], the sums of dw and then db over an
-// invocation's rows; f32.
+// Bindings: as there, in V's: x, dy [N, CV], w [CV], stats [N, 2] in twos, residual as dx (not read
+// unless RESIDUAL), outputs dx [N, CV] and partial [groups·WG, 2·CV], the sums of dw and then db
+// over an invocation's rows; f32.
 // Constants: WG; VEC numbers in a V, CV = C / VEC; R rows per invocation; RESIDUAL (0 or 1).
 // Params: rows, N; groups, ⌈N / (R·WG)⌉.
-// Grid: one invocation per R rows, WG apart, p.groups workgroups; those beyond repeat the last. Rows
-// beyond the end repeat the last one, and count as zero in the sums.
+// Grid: one invocation per R rows, WG apart, p.groups workgroups; those beyond repeat the last.
+// Rows beyond the end repeat the last one, and count as zero in the sums.
 
 import package::lib::index::Grid;
 import package::lib::vec::{V, sum_of};

@@ -1,20 +1,24 @@
-// As plain/linear.wgsl, where Ci and Co are multiples of 4; fast because a tile's rows stay in registers
-// while the weights pass by, each of them loaded once for R·LANES rows.
+// As plain/linear.wgsl, where Ci and Co are multiples of 4; fast because a tile's rows stay in
+// registers while the weights pass by, each of them loaded once for R·LANES rows.
 //
-// Bindings: as there, in fours: x [N, Ci/4], w [Co, Ci/4], bias [Co] in single numbers, residual [N, Co/4]
-// (not read unless BIAS, RESIDUAL), outputs y [N, Co/4] and, only if KEEP, kept [N, Co/4]. x, residual and
-// y may be f16. linear_backward_x is this with x = dy and w transposed before.
-// Constants: WG; VEC (1); CI4 = Ci / 4, CO4 = Co / 4; R rows × OUTS columns per invocation, OUTS divides
-// Co; INS4 fours of Ci in each of CHUNKS chunks; LANES; BIAS, GELU, RESIDUAL, KEEP (0 or 1).
+// Bindings: as there, in fours: x [N, Ci/4], w [Co, Ci/4], bias [Co] in single numbers, residual
+// [N, Co/4] (not read unless BIAS, RESIDUAL), outputs y [N, Co/4] and, only if KEEP, kept [N,
+// Co/4]. x, residual and y may be f16. linear_backward_x is this with x = dy and w transposed
+// before.
+// Constants: WG; VEC (1); CI4 = Ci / 4, CO4 = Co / 4; R rows × OUTS columns per invocation, OUTS
+// divides Co; INS4 fours of Ci in each of CHUNKS chunks; LANES; BIAS, GELU, RESIDUAL, KEEP (0 or
+// 1).
 // Params: rows, N; row_tiles, ⌈N / (R·LANES)⌉.
-// Grid: x and z number the row tiles, y the column tiles: LANES invocations make R·LANES rows × OUTS.
+// Grid: x and z number the row tiles, y the column tiles: LANES invocations make R·LANES rows ×
+// OUTS.
 //
-// The rows of a tile stay in registers (or where the compiler keeps what those do not hold, which is
-// nearly as near) while the columns pass by, STEP of them at a time: every lane loads some fours of
-// their weights, which are then spread. So a tile loads INS4·(4·R + OUTS·4 / LANES) numbers, by fours, for
-// 4·INS4·R·OUTS multiply-adds, and a sum is in a register from its bias to its end if Ci is one chunk.
-// Nothing branches: rows beyond the end repeat the last one and store its values once more. (The
-// software driver's loads and stores take half the time where no lane can be switched off.)
+// The rows of a tile stay in registers (or where the compiler keeps what those do not hold, which
+// is nearly as near) while the columns pass by, STEP of them at a time: every lane loads some fours
+// of their weights, which are then spread. So a tile loads INS4·(4·R + OUTS·4 / LANES) numbers, by
+// fours, for 4·INS4·R·OUTS multiply-adds, and a sum is in a register from its bias to its end if Ci
+// is one chunk. Nothing branches: rows beyond the end repeat the last one and store its values once
+// more. (The software driver's loads and stores take half the time where no lane can be switched
+// off.)
 
 import package::lib::index::Grid;
 import package::lib::erf::gelu_of;
@@ -37,7 +41,8 @@ const LOADS = (STEP * INS4 + LANES - 1u) / LANES; // fours of weights for each l
 
 @compute @workgroup_size(WG)
 fn linear(grid: Grid) {
-    let tile = min(((grid.id.z * grid.groups.x + grid.id.x) * WG + grid.local) / LANES, p.row_tiles - 1u);
+    let invocation = (grid.id.z * grid.groups.x + grid.id.x) * WG + grid.local;
+    let tile = min(invocation / LANES, p.row_tiles - 1u);
     let lane = grid.local % LANES;
     let column = grid.id.y * OUTS;
     var n: array<u32, R>;
@@ -50,8 +55,8 @@ fn linear(grid: Grid) {
             let i4 = min(chunk * INS4 + h, CI4 - 1u);
             for (var r = 0u; r < R; r++) { row[r][h] = vec4f(x[n[r] * CI4 + i4]); }
         }
-        // Unrolled, it would outgrow the instruction cache. acc is longer than it, so that Mesa does not
-        // unroll it for acc's sake.
+        // Unrolled, it would outgrow the instruction cache; acc is longer than it, so that Mesa does
+        // not unroll it for acc's sake.
         for (var c = 0u; c < STEPS; c += 1u) { // stays a loop
             var weight: array<array<array<f32, 4>, INS4>, STEP>; // zero beyond Ci
             var part: array<vec4f, LOADS>;

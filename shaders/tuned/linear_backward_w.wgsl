@@ -1,8 +1,8 @@
-// As linear_backward_w of plain/linear.wgsl, where Ci and Co are multiples of 4; fast because a tile of
-// sums takes every number of x and dy that it needs once.
+// As linear_backward_w of plain/linear.wgsl, where Ci and Co are multiples of 4; fast because a
+// tile of sums takes every number of x and dy that it needs once.
 //
-// Bindings: as there, x [N, Ci/4] in fours, dy [N, Co], outputs partial_w [chunks, Co, Ci/4] in fours,
-// partial_b [chunks, Co]; all f32.
+// Bindings: as there, x [N, Ci/4] in fours, dy [N, Co], outputs partial_w [chunks, Co, Ci/4] in
+// fours, partial_b [chunks, Co]; all f32.
 // Constants: WG; a tile of OUTS·LANES columns × INS4 fours of Ci, which divide Ci; LANES.
 // Params: count, the tiles of all chunks; rows, N; ci4 = Ci / 4; co; rows_per_chunk; out_tiles,
 // ⌈Co / (OUTS·LANES)⌉.

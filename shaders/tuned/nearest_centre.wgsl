@@ -1,17 +1,18 @@
-// As plain/nearest_centre.wgsl; fast because the tokens stay in registers while all centres pass by, each of
-// them loaded once for R·LANES tokens.
+// As plain/nearest_centre.wgsl; fast because the tokens stay in registers while all centres pass
+// by, each of them loaded once for R·LANES tokens.
 //
-// Bindings: as there: x [N, C], centres [M, C], both rows of unit length, f32; output owner [N] u32.
+// Bindings: as there: x [N, C], centres [M, C], both rows of unit length, f32; output owner [N]
+// u32.
 // Constants: WG; C channels, in blocks of CB; R tokens per invocation; LANES; BLOCK centres a step;
 // LANES and BLOCK are such that one divides the other.
 // Params: count, N; centres, M.
 // Grid: one invocation per R tokens, LANES apart; beyond the end, the last token again.
 //
-// The centres pass by BLOCK at a time, of which every lane loads its share, to be spread: where a block
-// has fewer than LANES, as many lanes as SHARE load other blocks of channels of one centre. One token
-// after the other meets a block, so that its products with it are registers. The blocks of channels
-// keep every loop short enough to be unrolled (Mesa: 32 rounds); else the tokens could be indexed in
-// memory only.
+// The centres pass by BLOCK at a time, of which every lane loads its share, to be spread: where a
+// block has fewer than LANES, as many lanes as SHARE load other blocks of channels of one centre.
+// One token after the other meets a block, so that its products with it are registers. The blocks
+// of channels keep every loop short enough to be unrolled (Mesa: 32 rounds); else the tokens could
+// be indexed in memory only.
 
 import package::lib::index::{Grid, index};
 import package::lib::spread::spread;
