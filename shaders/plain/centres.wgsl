@@ -26,7 +26,7 @@ fn first_of(b: u32, m: u32) -> u32 {
 // tokens, from its part-th on. Splitting shares out a crowded centre's work and keeps the sum's
 // error small; sum_rows ends it.
 //
-// Bindings: x [B, N, C] f32 or f16; order [B, N] and starts [B, M, chunks] u32 by sort.wgsl; output
+// Bindings: x [B, N, C] f32 or f16; order [B, N] and starts [B, M, chunks] u32 by counting_sort.wgsl; output
 // partial [B, PARTS, M, C].
 @compute @workgroup_size(WG)
 fn centre_sums(grid: Grid) {

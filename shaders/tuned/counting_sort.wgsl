@@ -1,4 +1,4 @@
-// As plain/sort.wgsl, in three kernels; fast because the tokens are counted and placed by many
+// As plain/counting_sort.wgsl, in three kernels; fast because the tokens are counted and placed by many
 // invocations, CHUNK of them each.
 //
 // Bindings: sort_count: owner [B, N], output starts [B, M, chunks]; sort_scan: starts, changed;

@@ -166,7 +166,9 @@ fn product(
             .constant("GELU", usize::from(activation == Activation::Gelu))
             .constant("VEC", 1) // of erf
     };
-    let plain = kernel(PLAIN).params(&[y.len(), ci, co]).each(y.len());
+    let plain = kernel(PLAIN)
+        .params(&[y.len(), x.rows(), ci, co, 0])
+        .each(y.len());
     let Some(tile) = tiles::linear(x.device().target(), co, ci) else {
         plain.run();
         return y;
