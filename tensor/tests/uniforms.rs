@@ -78,7 +78,9 @@ fn attention_goes_from_piece_to_piece() {
 
 #[test]
 fn attention_whose_lists_are_longer_than_a_uniform_or_begin_where_none_may() {
-    same(&["attention_backward_kv"], |device| attend(device, 2, 40, 850));
+    same(&["attention_backward_kv"], |device| {
+        attend(device, 2, 40, 850)
+    });
     same(&["attention", "attention_backward_q"], |device| {
         attend(device, 3, 900, 64)
     });

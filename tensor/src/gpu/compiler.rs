@@ -113,13 +113,11 @@ impl Shared {
             }
             let (device, layout, cache) = (&self.device, &job.layout, self.store.pipelines());
             let source = (job.source.as_str(), job.entry);
+            // A driver may also panic in wgpu.
             let made = catch_unwind(AssertUnwindSafe(|| {
                 compile(device, source, layout, self.checked, cache)
             }));
-            let made = made.map_err(|panic| match panic.downcast::<String>() {
-                Ok(message) => *message,
-                Err(_) => "it does not compile".to_owned(),
-            });
+            let made = made.unwrap_or_else(|_| Err("it panicked".to_owned()));
             let _ = job.pipeline.raw.set(made); // once: a pipeline has one job
         }
     }
@@ -166,14 +164,15 @@ impl Stage {
         };
         let (layout, pipeline_layout) = job.bindings.layouts(device);
         let source = (job.source.as_str(), job.entry);
-        let pipeline = compile(device, source, &pipeline_layout, checked, None);
+        let Ok(pipeline) = compile(device, source, &pipeline_layout, checked, None) else {
+            return;
+        };
         let buffers = job.bindings.stand_ins(device);
         let entries = buffers
             .iter()
-            .enumerate()
-            .map(|(i, b)| wgpu::BindGroupEntry {
-                binding: i as u32,
-                resource: b.as_entire_binding(),
+            .map(|(binding, buffer)| wgpu::BindGroupEntry {
+                binding: *binding as u32,
+                resource: buffer.as_entire_binding(),
             });
         let entries: Vec<_> = entries.collect();
         let bind_group = device.create_bind_group(&wgpu::BindGroupDescriptor {

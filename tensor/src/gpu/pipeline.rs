@@ -40,8 +40,10 @@ impl Pipeline {
     }
 }
 
-/// How a kernel's buffers are bound: the inputs from binding 0 on, then the outputs, then the
-/// parameters if they are a uniform.
+/// The binding of the parameters where they are a uniform: behind those of all kernels of a file.
+pub(crate) const PARAMS_BINDING: usize = 12;
+
+/// How a kernel's buffers are bound: the inputs from binding 0 on, then the outputs.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Bindings {
     pub inputs: usize,
@@ -51,9 +53,10 @@ pub(crate) struct Bindings {
 }
 
 impl Bindings {
-    /// The binding of the parameters.
-    pub fn params_at(&self) -> usize {
-        self.inputs + self.outputs
+    /// Every binding of a buffer.
+    pub fn all(&self) -> impl Iterator<Item = usize> + use<> {
+        let params = self.params.then_some(PARAMS_BINDING);
+        (0..self.inputs + self.outputs).chain(params)
     }
 
     fn is_uniform(&self, binding: usize) -> bool {
@@ -72,21 +75,15 @@ impl Bindings {
             },
             count: None,
         };
-        let buffer = |i| match self.is_uniform(i) {
-            true => entry(i, wgpu::BufferBindingType::Uniform, false),
-            false => {
+        let buffer = |i| match (i, self.is_uniform(i)) {
+            (PARAMS_BINDING, _) => entry(i, wgpu::BufferBindingType::Uniform, true),
+            (_, true) => entry(i, wgpu::BufferBindingType::Uniform, false),
+            (_, false) => {
                 let read_only = i < self.inputs;
                 entry(i, wgpu::BufferBindingType::Storage { read_only }, false)
             }
         };
-        let mut entries: Vec<_> = (0..self.params_at()).map(buffer).collect();
-        if self.params {
-            entries.push(entry(
-                self.params_at(),
-                wgpu::BufferBindingType::Uniform,
-                true,
-            ));
-        }
+        let entries: Vec<_> = self.all().map(buffer).collect();
         let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
             label: None,
             entries: &entries,
@@ -99,33 +96,40 @@ impl Bindings {
         (layout, pipeline_layout)
     }
 
-    /// Small buffers for all bindings, to run a kernel over no workgroups.
-    pub fn stand_ins(&self, device: &wgpu::Device) -> Vec<wgpu::Buffer> {
+    /// Buffers for all bindings, to run a kernel over no workgroups.
+    pub fn stand_ins(&self, device: &wgpu::Device) -> Vec<(usize, wgpu::Buffer)> {
         let most = device.limits().max_uniform_buffer_binding_size;
-        let count = self.params_at() + usize::from(self.params);
         let buffer = |i| {
-            device.create_buffer(&wgpu::BufferDescriptor {
+            let buffer = device.create_buffer(&wgpu::BufferDescriptor {
                 label: None,
                 size: if self.is_uniform(i) { most } else { 256 },
                 usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::UNIFORM,
                 mapped_at_creation: false,
-            })
+            });
+            (i, buffer)
         };
-        (0..count).map(buffer).collect()
+        self.all().map(buffer).collect()
     }
 }
 
 /// Compiles an entry point of WGSL, with naga's bounds checks if `checked`.
 ///
-/// # Panics
-/// By the device's error handler, if it does not compile.
+/// # Errors
+/// It does not compile: the compiler's words. (A browser tells later only, where the device is lost.)
 pub(crate) fn compile(
     device: &wgpu::Device,
     (source, entry): (&str, &str),
     layout: &wgpu::PipelineLayout,
     checked: bool,
     cache: Option<&wgpu::PipelineCache>,
-) -> wgpu::ComputePipeline {
+) -> Result<wgpu::ComputePipeline, String> {
+    #[cfg(not(target_arch = "wasm32"))]
+    let scopes = [
+        wgpu::ErrorFilter::Validation,
+        wgpu::ErrorFilter::Internal,
+        wgpu::ErrorFilter::OutOfMemory,
+    ]
+    .map(|filter| device.push_error_scope(filter));
     let checks = match checked {
         // Not the loop counters that naga can add: with them, one software driver gave
         // wrong convolutions of many channels. The likely reason is its own cap on the iterations
@@ -144,7 +148,7 @@ pub(crate) fn compile(
     // length of what it indexes, for the shapes that the dispatching functions let through; the
     // tests run them with the checks on as well, and must pass.
     let module = unsafe { device.create_shader_module_trusted(descriptor, checks) };
-    device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+    let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
         label: Some(entry),
         layout: Some(layout),
         module: &module,
@@ -154,5 +158,12 @@ pub(crate) fn compile(
             zero_initialize_workgroup_memory: false, // every kernel writes before it reads
         },
         cache,
-    })
+    });
+    #[cfg(not(target_arch = "wasm32"))]
+    for scope in scopes.into_iter().rev() {
+        if let Some(error) = pollster::block_on(scope.pop()) {
+            return Err(error.to_string());
+        }
+    }
+    Ok(pipeline)
 }

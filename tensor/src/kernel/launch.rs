@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 
 use crate::buffer::Buffer;
 use crate::device::Device;
-use crate::gpu::pipeline::{Bindings, Pipeline};
+use crate::gpu::pipeline::{Bindings, PARAMS_BINDING, Pipeline};
 use crate::gpu::work::{Dispatch, Otherwise, Work};
 use crate::kernel::pipelines::Pipelines;
 use crate::kernel::tiles::{Team, WG};
@@ -280,10 +280,9 @@ impl Call {
         pipelines: &Mutex<Pipelines>,
         params_buffer: Option<&(wgpu::Buffer, u64)>,
     ) -> Dispatch {
-        let params_at = self.bindings.params_at();
         let pipeline = pipelines.lock().get(device, self.kernel, self.bindings);
         let params = params_buffer.map(|(buffer, bytes)| (buffer.clone(), 0, *bytes));
-        let params = params.as_ref().map(|part| entry(params_at, part));
+        let params = params.as_ref().map(|part| entry(PARAMS_BINDING, part));
         let buffers = self.buffers.iter().enumerate();
         let entries: Vec<_> = buffers
             .map(|(i, part)| entry(i, part))

@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 
-use crate::gpu::pipeline::Bindings;
+use crate::gpu::pipeline::{Bindings, PARAMS_BINDING};
 use crate::kernel::spare_rounds::with_spare_rounds;
 use crate::kernel::target::Target;
 
@@ -56,7 +56,7 @@ impl Kernel {
         source = with_constants(source, &resolved.constants, &self.constants);
         source = with_uniforms(source, &bindings.uniforms);
         if bindings.params {
-            source = with_params_at(source, bindings.params_at());
+            source = with_params_at(source, PARAMS_BINDING);
         }
         if target.spare_rounds {
             source = with_spare_rounds(&source);
@@ -114,7 +114,7 @@ fn stored(entry: &str, source: String, halves: &[bool], vec: Option<u32>) -> Str
 }
 
 /// More than any kernel binds: a file's other kernels may have more bindings than this one.
-const MOST_BINDINGS: usize = 9;
+const MOST_BINDINGS: usize = PARAMS_BINDING;
 
 /// Whether `word` stands in the text as a word of its own.
 fn has_word(text: &str, word: &str) -> bool {

@@ -124,7 +124,7 @@ pub fn depthwise5x5_backward_w(x: &Tensor, dy: &Tensor) -> (Tensor, Tensor) {
     let [b, h, w, c] = images(op, x);
     check::shape(op, "dy", dy, x.shape());
     let tile = tiles::depthwise5x5(x.device().target(), c);
-    let [rows, cols] = tile.as_ref().map_or([16, 16], |t| [t.rows, t.cols]);
+    let [rows, cols] = tile.as_ref().map_or([8, 8], |t| [t.rows, t.cols]);
     let strips = b * h.div_ceil(rows) * w.div_ceil(cols);
     let dw = Tensor::uninit(x.device(), &[strips, 25 * c]);
     let db = Tensor::uninit(x.device(), &[strips, c]);
