@@ -25,6 +25,7 @@ mod device;
 mod error;
 mod gpu;
 mod kernel;
+mod lists;
 pub mod ops;
 mod pool;
 mod settings;

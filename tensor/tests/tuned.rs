@@ -84,7 +84,7 @@ fn agree(name: &str, work: impl Fn(&Device) -> Vec<Tensor>) {
 
 #[test]
 fn linear() {
-    for (rows, ci, co) in [(1, 4, 4), (77, 40, 36), (33, 12, 52), (130, 40, 96)] {
+    for (rows, ci, co) in [(1, 4, 4), (77, 40, 36), (130, 40, 96)] {
         agree(&format!("linear {rows}×{ci}→{co}"), |device| {
             let [x, w, b] = [(1, [rows, ci]), (2, [co, ci]), (3, [1, co])]
                 .map(|(seed, shape)| random(device, seed, &shape));
@@ -208,7 +208,7 @@ fn numbers(device: &Device, of: &Tensor<u32>) -> Tensor {
 
 #[test]
 fn nearest_centre_and_the_sort() {
-    for (tokens, centres, c) in [(1, 1, 4), (777, 19, 40), (300, 128, 40), (50, 3, 7)] {
+    for (tokens, centres, c) in [(1, 1, 4), (777, 19, 40), (50, 3, 7)] {
         agree(&format!("centres {tokens}, {centres}×{c}"), |device| {
             let x = ops::unit(&random(device, 1, &[2, tokens, c]));
             let centre = ops::unit(&random(device, 2, &[centres, c]));

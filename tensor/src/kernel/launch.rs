@@ -21,7 +21,7 @@ use crate::device::Device;
 use crate::gpu::pipeline::{Bindings, PARAMS_BINDING, Pipeline};
 use crate::gpu::work::{Dispatch, Otherwise, Work};
 use crate::kernel::pipelines::Pipelines;
-use crate::kernel::tiles::{Team, WG};
+use crate::kernel::team::{Team, WG};
 use crate::kernel::wgsl::Kernel;
 use crate::tensor::{Element, Tensor};
 

@@ -9,31 +9,9 @@
 
 use crate::Kernels;
 use crate::kernel::target::{Class, Target};
-
-/// Invocations per workgroup of the kernels that give one element to each.
-pub(crate) const WG: usize = 64;
+use crate::kernel::team::{Team, WG};
 
 type Constants = Vec<(&'static str, usize)>;
-
-/// Invocations that work on one tile together, as the lanes of a vector, and those of a workgroup.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Team {
-    pub lanes: usize,
-    pub wg: usize,
-}
-
-impl Team {
-    /// Teams of all lanes that share loads, one in a workgroup, or eight where a team is one lane.
-    fn vector(target: &Target) -> Team {
-        Team {
-            lanes: target.lanes,
-            wg: target.lanes.max(8),
-        }
-    }
-
-    /// Each invocation for itself.
-    const ALONE: Team = Team { lanes: 1, wg: WG };
-}
 
 /// Whether tuned kernels run at all.
 fn tuned(target: &Target) -> Option<&Target> {
@@ -411,25 +389,12 @@ pub(crate) fn nearest_centre(target: &Target, channels: usize) -> Option<Nearest
     })
 }
 
-/// counting_sort: the tokens of a chunk, among which one invocation counts.
-pub(crate) struct CountingSort {
-    pub team: Team,
-    pub chunk: usize,
-}
+/// counting_sort: tokens among which one invocation counts. Short enough for many such chunks, long enough
+/// for few counts.
+pub(crate) const SORT_CHUNK: usize = 256;
 
-impl CountingSort {
-    /// Invocations that count: one for each owner and chunk, whole teams of owners.
-    pub fn counters(&self, chunks: usize, centres: usize) -> usize {
-        chunks * centres.next_multiple_of(self.team.lanes)
-    }
-}
-
-/// 256 tokens: short enough for many chunks, long enough for few counts.
-pub(crate) fn counting_sort(target: &Target) -> Option<CountingSort> {
-    let target = tuned(target)?;
-    let team = Team {
-        lanes: target.lanes,
-        wg: WG,
-    };
-    Some(CountingSort { team, chunk: 256 })
+/// counting_sort: a lane for each owner of a chunk, and for each position in it.
+pub(crate) fn counting_sort(target: &Target) -> Option<Team> {
+    let lanes = tuned(target)?.lanes;
+    Some(Team { lanes, wg: WG })
 }

@@ -1,30 +1,12 @@
 //! Attention between listed rows: windows, sub-groups and token centres alike.
 
-use super::attention_pack::{Packed, Sizes};
 use super::check;
-use super::gather::{RowLists, segment_sum};
+use super::gather::segment_sum;
 use crate::Tensor;
 use crate::kernel::launch::Launch;
+use crate::kernel::packed::{Packed, Sizes};
 use crate::kernel::tiles::{self, Walk};
-
-/// Who attends to whom: the queries of group j to the keys of group j.
-#[derive(Clone)]
-pub struct AttentionLists {
-    /// The rows of q, in groups; slots may be empty.
-    pub queries: RowLists,
-    /// The rows of k and v, in as many groups; no slot may be empty.
-    pub keys: RowLists,
-}
-
-impl AttentionLists {
-    /// Every row of a group attends to all rows of its group.
-    pub fn within(rows: RowLists) -> Self {
-        AttentionLists {
-            queries: rows.clone(),
-            keys: rows,
-        }
-    }
-}
+use crate::lists::AttentionLists;
 
 /// `y_i = Σ_j softmax_j(q_i·k_j / √dk)·v_j` over the keys j of i's group, head by head.
 ///

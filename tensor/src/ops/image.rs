@@ -1,10 +1,8 @@
 //! Enlargement: pixel shuffle and bilinear.
 
+use super::check::images;
 use crate::Tensor;
 use crate::kernel::launch::Launch;
-
-const PIXEL_SHUFFLE: &str = "plain/pixel_shuffle";
-const BILINEAR: &str = "plain/bilinear";
 
 /// `[B, H, W, C·r²]` to `[B, H·r, W·r, C]`: channel `c·r² + i·r + j` goes to row `i`, column `j` of
 /// channel `c` among the `r×r` pixels that take the place of one.
@@ -13,20 +11,17 @@ const BILINEAR: &str = "plain/bilinear";
 /// If the channels are no multiple of r².
 #[track_caller]
 pub fn pixel_shuffle(x: &Tensor, r: usize) -> Tensor {
-    let &[b, h, w, c] = x.shape() else {
-        panic!("pixel_shuffle: shape {:?}", x.shape())
-    };
-    assert!(
-        r > 0 && c.is_multiple_of(r * r),
-        "pixel_shuffle: shape {:?} by {r}",
-        x.shape()
-    );
+    let op = "pixel_shuffle";
+    let [b, h, w, c] = images(op, x);
+    let divides = r > 0 && c.is_multiple_of(r * r);
+    assert!(divides, "{op}: shape {:?} by {r}", x.shape());
     let c = c / (r * r);
+    let shape = [b, h * r, w * r, c];
     run(
-        PIXEL_SHUFFLE,
-        "pixel_shuffle",
+        "plain/pixel_shuffle",
+        op,
         x,
-        &[b, h * r, w * r, c],
+        &shape,
         b * h * w * c,
         &[w, c, r],
     )
@@ -38,12 +33,14 @@ pub fn pixel_shuffle(x: &Tensor, r: usize) -> Tensor {
 /// If height or width is no multiple of r.
 #[track_caller]
 pub fn pixel_unshuffle(x: &Tensor, r: usize) -> Tensor {
-    let ([b, h, w], c) = reduced("pixel_unshuffle", x, r);
+    let op = "pixel_unshuffle";
+    let [b, h, w, c] = reduced(op, x, r);
+    let shape = [b, h, w, c * r * r];
     run(
-        PIXEL_SHUFFLE,
-        "pixel_unshuffle",
+        "plain/pixel_shuffle",
+        op,
         x,
-        &[b, h, w, c * r * r],
+        &shape,
         b * h * w * c,
         &[w, c, r],
     )
@@ -56,16 +53,15 @@ pub fn pixel_unshuffle(x: &Tensor, r: usize) -> Tensor {
 /// If `x` has not four axes, or `s` is zero.
 #[track_caller]
 pub fn bilinear(x: &Tensor, s: usize) -> Tensor {
-    let &[b, h, w, c] = x.shape() else {
-        panic!("bilinear: shape {:?}", x.shape())
-    };
+    let [b, h, w, c] = images("bilinear", x);
     assert!(s > 0, "bilinear: factor 0");
+    let (shape, pixels) = ([b, h * s, w * s, c], b * h * s * w * s);
     run(
-        BILINEAR,
+        "plain/bilinear",
         "bilinear",
         x,
-        &[b, h * s, w * s, c],
-        b * h * s * w * s,
+        &shape,
+        pixels,
         &[h, w, c, s],
     )
 }
@@ -76,10 +72,11 @@ pub fn bilinear(x: &Tensor, s: usize) -> Tensor {
 /// If height or width is no multiple of `s`.
 #[track_caller]
 pub fn bilinear_backward(dy: &Tensor, s: usize) -> Tensor {
-    let ([b, h, w], c) = reduced("bilinear_backward", dy, s);
+    let op = "bilinear_backward";
+    let [b, h, w, c] = reduced(op, dy, s);
     run(
-        BILINEAR,
-        "bilinear_backward",
+        "plain/bilinear",
+        op,
         dy,
         &[b, h, w, c],
         b * h * w * c,
@@ -87,18 +84,13 @@ pub fn bilinear_backward(dy: &Tensor, s: usize) -> Tensor {
     )
 }
 
-/// The shape before the enlargement by `s`: `[B, H, W]` and C.
+/// The shape before the enlargement by `s`.
 #[track_caller]
-fn reduced(op: &str, x: &Tensor, s: usize) -> ([usize; 3], usize) {
-    let &[b, h, w, c] = x.shape() else {
-        panic!("{op}: shape {:?}", x.shape())
-    };
-    assert!(
-        s > 0 && h.is_multiple_of(s) && w.is_multiple_of(s),
-        "{op}: shape {:?} by {s}",
-        x.shape()
-    );
-    ([b, h / s, w / s], c)
+fn reduced(op: &str, x: &Tensor, s: usize) -> [usize; 4] {
+    let [b, h, w, c] = images(op, x);
+    let divides = s > 0 && h.is_multiple_of(s) && w.is_multiple_of(s);
+    assert!(divides, "{op}: shape {:?} by {s}", x.shape());
+    [b, h / s, w / s, c]
 }
 
 /// Dispatches `count` invocations; the kernel gets that number and then `params`.

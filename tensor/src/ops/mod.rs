@@ -7,7 +7,6 @@
 
 mod adam;
 mod attention;
-mod attention_pack;
 mod centres;
 mod check;
 mod conv3x3;
@@ -18,15 +17,15 @@ mod image;
 mod layer_norm;
 mod linear;
 mod parts;
-mod rearrange;
 mod reduce;
 mod rows;
 mod sort;
 mod unit;
 
+pub use crate::kernel::packed::attention_packed;
+pub use crate::lists::{AttentionLists, RowLists};
 pub use adam::*;
 pub use attention::*;
-pub use attention_pack::attention_packed;
 pub use centres::*;
 pub use conv3x3::*;
 pub use depthwise5x5::*;

@@ -34,8 +34,8 @@ pub fn counting_sort(owner: &Tensor<u32>, centres: usize) -> SortedTokens {
         panic!("counting_sort: owner {:?} is not [B, N]", owner.shape())
     };
     let device = owner.device();
-    let tile = tiles::counting_sort(device.target());
-    let chunk = tile.as_ref().map_or(n, |tile| tile.chunk);
+    let team = tiles::counting_sort(device.target());
+    let chunk = team.map_or(n, |_| tiles::SORT_CHUNK);
     let chunks = n.div_ceil(chunk);
     let sorted = SortedTokens {
         order: Tensor::uninit(device, &[batch, n]),
@@ -54,7 +54,7 @@ pub fn counting_sort(owner: &Tensor<u32>, centres: usize) -> SortedTokens {
         .output(inverse)
         .params(&[batch * centres, n, centres, chunks])
         .each(batch * centres);
-    let Some(tile) = tile else {
+    let Some(team) = team else {
         plain.run();
         return sorted;
     };
@@ -63,12 +63,12 @@ pub fn counting_sort(owner: &Tensor<u32>, centres: usize) -> SortedTokens {
             .constant("CHUNK", chunk)
             .params(&[n, centres, chunks, count])
     };
-    let lists = tile.counters(batch * chunks, centres);
+    let lists = batch * chunks * team.whole(centres);
     let counted = kernel("sort_count", lists).input(owner).output(starts);
-    let counted = counted.invocations_of(tile.team, lists).feeds().run();
+    let counted = counted.invocations_of(team, lists).feeds().run();
     let scan = kernel("sort_scan", batch).output(starts).needs(&counted);
     let scanned = scan
-        .invocations_of(tile.team, 0)
+        .invocations_of(team, 0)
         .groups([batch, 1, 1])
         .feeds()
         .run();
@@ -78,7 +78,7 @@ pub fn counting_sort(owner: &Tensor<u32>, centres: usize) -> SortedTokens {
         .input(starts)
         .output(order)
         .output(inverse)
-        .invocations_of(tile.team, count)
+        .invocations_of(team, count)
         .needs(&counted)
         .needs(&scanned)
         .or(plain)

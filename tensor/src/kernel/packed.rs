@@ -3,14 +3,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::attention::AttentionLists;
-use super::check::tokens;
-use super::gather::RowLists;
-use crate::Tensor;
 use crate::gpu::pipeline::Pipeline;
 use crate::kernel::launch::Launch;
 use crate::kernel::tiles::Attention;
 use crate::kernel::uniform::{fits_uniform, is_wanted_for, uniform_pieces};
+use crate::lists::{AttentionLists, RowLists};
+use crate::tensor::Tensor;
 
 /// Numbers that attention packs of a row and head at most: of a key, k and v; in the gradient of a slot of
 /// a query, q, dy and two more. For heads of `dk` channels of queries and keys, `dv` of values.
@@ -19,7 +17,7 @@ pub const fn attention_packed(dk: usize, dv: usize) -> usize {
 }
 
 /// The sizes of one attention, checked.
-pub(super) struct Sizes {
+pub(crate) struct Sizes {
     pub batch: usize,
     heads: usize,
     dk: usize,          // channels per head, of queries and keys
@@ -31,7 +29,9 @@ pub(super) struct Sizes {
 impl Sizes {
     #[track_caller]
     pub fn new([q, k, v]: [&Tensor; 3], lists: &AttentionLists, heads: usize) -> Sizes {
-        let [batch, rows, channels] = tokens("attention", q);
+        let &[batch, rows, channels] = q.shape() else {
+            panic!("attention: q {:?} is not [B, N, C]", q.shape())
+        };
         let AttentionLists { queries, keys } = lists;
         let value_channels = v.channels();
         assert!(
@@ -106,7 +106,7 @@ impl Sizes {
 
 /// Keys or queries side by side, as the tuned kernels load them: of one list after another if `listed`,
 /// else of every row.
-pub(super) struct Packed {
+pub(crate) struct Packed {
     values: Tensor,
     listed: bool,
     fours: usize, // of each key or query
@@ -114,7 +114,7 @@ pub(super) struct Packed {
 }
 
 /// What one launch walks over: the packed keys or queries of some lists.
-pub(super) struct Piece {
+pub(crate) struct Piece {
     pub lists: Range<usize>,
     pub packed: Tensor,
     pub is_uniform: bool,
