@@ -43,6 +43,8 @@ pub struct Overrides {
 pub struct Stats {
     /// Kernels recorded.
     pub dispatches: u64,
+    /// Copies recorded, from tensor to tensor.
+    pub copies: u64,
     /// Batches submitted to the queue.
     pub submits: u64,
     /// Times the host waited for data.
@@ -227,6 +229,7 @@ impl Device {
         let pool = lock(&self.0.pool);
         Stats {
             dispatches: recorder.dispatches,
+            copies: recorder.copies,
             submits: recorder.submits,
             read_backs: recorder.read_backs,
             pool_bytes: pool.allocated_bytes,

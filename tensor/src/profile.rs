@@ -100,6 +100,7 @@ impl Device {
         let after = self.stats();
         let stats = Stats {
             dispatches: after.dispatches - before.dispatches,
+            copies: after.copies - before.copies,
             submits: after.submits - before.submits,
             read_backs: after.read_backs - before.read_backs,
             ..after

@@ -30,6 +30,7 @@ pub(crate) struct Recorder {
     in_flight: VecDeque<wgpu::SubmissionIndex>,
     pub profiler: Option<Profiler>,
     pub dispatches: u64,
+    pub copies: u64,
     pub submits: u64,
     pub read_backs: u64,
 }
@@ -261,7 +262,9 @@ impl Device {
             to: (target.clone(), to.start),
             bytes: from.bytes,
         };
-        self.record(&mut lock(&self.0.recorder), work);
+        let mut recorder = lock(&self.0.recorder);
+        recorder.copies += 1;
+        self.record(&mut recorder, work);
     }
 
     /// Waits for the content of buffers and copies it to the host, one after another.

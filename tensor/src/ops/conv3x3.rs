@@ -1,6 +1,6 @@
 //! Dense 3×3 convolution: stride 1, zero padding 1.
 
-use super::sum_rows;
+use super::reduce::RowSum;
 use crate::pipeline::Kernel;
 use crate::record::grid;
 use crate::{Device, Tensor};
@@ -211,6 +211,16 @@ fn tile(device: &Device, co: usize) -> Tile {
 /// If the shapes do not fit.
 #[track_caller]
 pub fn conv3x3_weight_grad(x: &Tensor, dy: &Tensor) -> (Tensor, Tensor) {
+    let [dw, db] = conv3x3_weight_sums(x, dy);
+    (dw.total(), db.total())
+}
+
+/// [`conv3x3_weight_grad`] but for its last step.
+///
+/// # Panics
+/// If the shapes do not fit.
+#[track_caller]
+pub fn conv3x3_weight_sums(x: &Tensor, dy: &Tensor) -> [RowSum; 2] {
     let (&[b, height, width, ci], &[.., co]) = (x.shape(), dy.shape()) else {
         panic!(
             "conv3x3_weight_grad: x {:?}, dy {:?}",
@@ -251,8 +261,10 @@ pub fn conv3x3_weight_grad(x: &Tensor, dy: &Tensor) -> (Tensor, Tensor) {
     let groups = grid((teams * lanes).div_ceil(wg));
     x.device()
         .dispatch(&kernel, &inputs, &outputs, &params, groups);
-    let dw = sum_rows(&partial_w).reshape(&[3, 3, ci, co]);
-    (dw, sum_rows(&partial_b))
+    [
+        RowSum::new(partial_w, &[3, 3, ci, co]),
+        RowSum::new(partial_b, &[co]),
+    ]
 }
 
 /// Input and output channels that a lane loads, pixels per step, the lanes of a team and the

@@ -1,6 +1,6 @@
 //! Depthwise 5×5 convolution: one filter per channel, stride 1, zero padding 2.
 
-use super::sum_rows;
+use super::reduce::RowSum;
 use crate::pipeline::Kernel;
 use crate::record::grid;
 use crate::{Device, Tensor};
@@ -141,6 +141,16 @@ fn run(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, after: After) -> Tensor {
 /// If the shapes do not fit.
 #[track_caller]
 pub fn depthwise5x5_weight_grad(x: &Tensor, dy: &Tensor) -> (Tensor, Tensor) {
+    let [dw, db] = depthwise5x5_weight_sums(x, dy);
+    (dw.total(), db.total())
+}
+
+/// [`depthwise5x5_weight_grad`] but for its last step.
+///
+/// # Panics
+/// If the shapes do not fit.
+#[track_caller]
+pub fn depthwise5x5_weight_sums(x: &Tensor, dy: &Tensor) -> [RowSum; 2] {
     let &[b, height, width, c] = x.shape() else {
         panic!("depthwise5x5_weight_grad: x of shape {:?}", x.shape())
     };
@@ -173,10 +183,10 @@ pub fn depthwise5x5_weight_grad(x: &Tensor, dy: &Tensor) -> (Tensor, Tensor) {
     let groups = grid((strips * values).div_ceil(strip.wg));
     x.device()
         .dispatch(&kernel, &inputs, &outputs, &params, groups);
-    (
-        sum_rows(&partial_w).reshape(&[5, 5, c]),
-        sum_rows(&partial_b),
-    )
+    [
+        RowSum::new(partial_w, &[5, 5, c]),
+        RowSum::new(partial_b, &[c]),
+    ]
 }
 
 /// An invocation's strip of pixels and its channels, and the invocations of a workgroup.

@@ -1,7 +1,6 @@
 //! Layer normalisation over the channels.
 
-use super::parts::slice;
-use super::reduce::sum_rows;
+use super::reduce::{RowSum, few_rows};
 use crate::Tensor;
 use crate::pipeline::{Kernel, vec_width};
 use crate::record::grid;
@@ -64,6 +63,22 @@ pub fn layer_norm_backward(
     dy: &Tensor,
     residual: Option<&Tensor>,
 ) -> (Tensor, Tensor, Tensor) {
+    let (dx, dw, db) = layer_norm_backward_sums(x, w, stats, dy, residual);
+    (dx, dw.total(), db.total())
+}
+
+/// [`layer_norm_backward`] but for the last step of dw and db.
+///
+/// # Panics
+/// If the shapes do not fit.
+#[track_caller]
+pub fn layer_norm_backward_sums(
+    x: &Tensor,
+    w: &Tensor,
+    stats: &Tensor,
+    dy: &Tensor,
+    residual: Option<&Tensor>,
+) -> (Tensor, RowSum, RowSum) {
     assert!(
         x.shape() == dy.shape() && residual.is_none_or(|r| r.shape() == x.shape()),
         "layer_norm_backward: x {:?}, dy {:?}, residual {:?}",
@@ -97,6 +112,7 @@ pub fn layer_norm_backward(
     let params = [rows, count].map(|n| n as u32);
     x.device()
         .dispatch(&kernel, &inputs, &outputs, &params, grid(count));
-    let sums = sum_rows(&partial); // [2·C]
-    (dx, slice(&sums, 0..c), slice(&sums, c..2 * c))
+    let (partial, _) = few_rows(partial, 0..2 * c);
+    let sum = |columns| RowSum::of_columns(partial.clone(), columns, &[c]);
+    (dx, sum(0..c), sum(c..2 * c))
 }

@@ -1,7 +1,7 @@
 //! The matrix product of a linear layer, and its gradients.
 
 use super::parts::fits_window;
-use super::reduce::sum_rows;
+use super::reduce::RowSum;
 use crate::pipeline::Kernel;
 use crate::record::grid;
 use crate::tensor::{WG, dispatch_1d};
@@ -98,6 +98,13 @@ pub fn linear_input_grad(dy: &Tensor, w: &Tensor, residual: Option<&Tensor>) -> 
 /// `dw = dyᵀ·x` and `db = Σ_rows dy`: `x` `[.., K]`, `dy` `[.., N]` → `[N, K]` and `[N]`.
 #[track_caller]
 pub fn linear_weight_grad(x: &Tensor, dy: &Tensor) -> (Tensor, Tensor) {
+    let [dw, db] = linear_weight_sums(x, dy);
+    (dw.total(), db.total())
+}
+
+/// [`linear_weight_grad`] but for its last step.
+#[track_caller]
+pub fn linear_weight_sums(x: &Tensor, dy: &Tensor) -> [RowSum; 2] {
     let (m, n, k) = (x.rows(), dy.channels(), x.channels());
     assert_eq!(
         dy.rows(),
@@ -121,7 +128,7 @@ pub fn linear_weight_grad(x: &Tensor, dy: &Tensor) -> (Tensor, Tensor) {
             &params,
             dw.len(),
         );
-        return (sum_rows(&dw).reshape(&[n, k]), sum_rows(dy));
+        return [RowSum::new(dw, &[n, k]), RowSum::new(dy.clone(), &[n])];
     }
     let db = Tensor::uninit(device, &[chunks, n]);
     let (lanes, k4) = (device.lanes(), k / 4);
@@ -147,7 +154,7 @@ pub fn linear_weight_grad(x: &Tensor, dy: &Tensor) -> (Tensor, Tensor) {
     let groups = grid((count * lanes).div_ceil(wg));
     let outputs = [dw.buffer(), db.buffer()];
     device.dispatch(&kernel, &inputs, &outputs, &params, groups);
-    (sum_rows(&dw).reshape(&[n, k]), sum_rows(&db))
+    [RowSum::new(dw, &[n, k]), RowSum::new(db, &[n])]
 }
 
 /// `[M, N]` → `[N, M]`.
