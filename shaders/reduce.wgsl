@@ -3,8 +3,8 @@
 // Bindings: x [rows, stride] f32, output y [⌈rows / CHUNK⌉, C] f32, in V's.
 // Constants: VEC columns in a V, CHUNK, ADD: the sums are added to what is in y.
 // Grid: one invocation per V of the output, folded into two dimensions; beyond the end, the last
-// again, unless it adds. Repeated until one row is left. The fixed tree makes the sum the same in every run, and
-// its error grow with the logarithm of the length only.
+// again, unless it adds. Repeated until one row is left. The fixed tree makes the sum the same in
+// every run, and its error grow with the logarithm of the length only.
 
 struct Params { n: u32, rows: u32, columns: u32, stride: u32, first: u32, } // all but rows in V's
 var<immediate> p: Params;

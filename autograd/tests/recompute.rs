@@ -123,7 +123,9 @@ fn what_is_done_once_is_handed_out_when_the_part_is_run_again() {
             runs.up();
             let first = once(|| draws.up() as f32); // 1, 3
             let second = once(|| draws.up() as f32); // 2, 4
-            once(|| drop(effects.up()));
+            once(|| {
+                effects.up();
+            });
             scale(&scale(&v[0], first), 10.0 + second)
         }
     };
