@@ -75,7 +75,7 @@ impl Kernels {
                 ops::linear_backward_x(&dy, &w, None)
             });
             self.time(&format!("linear_backward_w_{shape}"), work, &sizes, || {
-                ops::linear_backward_w(&x, &dy)
+                ops::linear_backward_w(&x, &dy).map(ops::RowSum::total)
             });
         }
         let [x, w, b] = [&[N, C][..], &[MLP, C], &[MLP]].map(|shape| self.noise(shape));
@@ -104,12 +104,9 @@ impl Kernels {
             self.time(&format!("conv3x3_backward_x_{shape}"), work, &sizes, || {
                 ops::conv3x3_backward_x(&dy, &w, None)
             });
-            self.time(
-                &format!("conv3x3_backward_w_{shape}"),
-                work,
-                &sizes,
-                || ops::conv3x3_backward_w(&x, &dy),
-            );
+            self.time(&format!("conv3x3_backward_w_{shape}"), work, &sizes, || {
+                ops::conv3x3_backward_w(&x, &dy).map(ops::RowSum::total)
+            });
         }
         let x = self.noise(&[1, SIDE, SIDE, C]);
         let [w, b] = [&[3, 3, C, 4 * C][..], &[4 * C]].map(|shape| self.noise(shape));
@@ -135,7 +132,7 @@ impl Kernels {
             ops::depthwise5x5_backward_x(&dy, &w, None)
         });
         self.time("depthwise5x5_backward_w", work, &sizes, || {
-            ops::depthwise5x5_backward_w(&x, &dy)
+            ops::depthwise5x5_backward_w(&x, &dy).map(ops::RowSum::total)
         });
     }
 
@@ -181,7 +178,8 @@ impl Kernels {
             ops::layer_norm(&x, &w, &b, 1e-5)
         });
         self.time("layer_norm_backward", 0, &[3 * N * C, 2 * N], || {
-            ops::layer_norm_backward(&x, &w, &stats, &dy, None)
+            let (dx, dw, db) = ops::layer_norm_backward(&x, &w, &stats, &dy, None);
+            (dx, dw.total(), db.total())
         });
         self.time("unit", 0, &[2 * N * C], || ops::unit(&x));
         self.time("unit_backward", 0, &[3 * N * C], || {
@@ -220,8 +218,8 @@ impl Kernels {
         self.time("counting_sort_128", 0, &[3 * N], || {
             ops::counting_sort(&owner, CENTRES)
         });
-        self.time("permute_rows", 0, &[2 * N * C, N], || {
-            ops::permute_rows(&x, &sorted.order)
+        self.time("sort_tokens", 0, &[2 * N * C, N], || {
+            ops::sort_tokens(&x, &sorted)
         });
         self.time("centre_sums_128", 0, &[N * C, N, CENTRES * C], || {
             ops::centre_sums(&x, &sorted)

@@ -93,7 +93,7 @@ fn train(bench: &mut Bench, device: &Device, name: &str, batch: usize) {
     // The first convolution is the last to get its gradient: whatever failed, it tells.
     bench.work(name, cost, step, |loss| {
         loss.item()?;
-        first.to_vec().map(drop)
+        first.value().to_vec().map(drop)
     });
     device.trim();
 }

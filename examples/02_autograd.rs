@@ -82,7 +82,7 @@ fn fit(device: &Device) -> anyhow::Result<()> {
         let loss = scale(&sum(&mul(&error, &error)), 1.0 / n as f32);
         if step % 20 == 0 {
             // Reading the loss is the one thing here that waits for the device.
-            let c = w.to_vec()?;
+            let c = w.value().to_vec()?;
             println!(
                 "step {step:3}: loss {:.6}, {:.3} {:+.3}x {:+.3}x²",
                 loss.item()?,
@@ -94,7 +94,7 @@ fn fit(device: &Device) -> anyhow::Result<()> {
         loss.backward();
         let Some(gradient) = w.grad() else { break };
         // The new weights are a new leaf: how they came about is not to be differentiated.
-        let moved = tensor::ops::weighted_sum(&w, 1.0, &gradient, -rate);
+        let moved = tensor::ops::weighted_sum(w.value(), 1.0, &gradient, -rate);
         w = Var::parameter(moved);
     }
     Ok(())

@@ -3,7 +3,7 @@
 //! Builds on 02: what was done there by hand, layers, `Module` and `Adam` do here.
 
 use autograd::{Var, gelu, no_grad};
-use nn::{Adam, AdamOptions, Init, Linear, Module, State, join, l1_loss, parameters};
+use nn::{Adam, AdamOptions, Linear, Module, ParameterStore, State, join, l1_loss, parameters};
 use tensor::{Device, Tensor};
 
 const WIDTH: usize = 36;
@@ -17,8 +17,8 @@ struct Mlp {
 }
 
 impl Mlp {
-    fn new(init: &mut Init, inputs: usize, hidden: usize) -> Self {
-        let mut linear = |from, to| Linear::new(init, from, to, true);
+    fn new(store: &mut ParameterStore, inputs: usize, hidden: usize) -> Self {
+        let mut linear = |from, to| Linear::new(store, from, to, true);
         let (fc1, fc2) = (linear(inputs, hidden), linear(hidden, hidden));
         let fc3 = linear(hidden, 1);
         Mlp { fc1, fc2, fc3 }
@@ -73,7 +73,7 @@ fn main() -> anyhow::Result<()> {
     let x = Var::constant(Tensor::new(&device, &seen, &[n, inputs]));
     let target = Var::constant(Tensor::new(&device, &wanted, &[n, 1]));
 
-    let net = Mlp::new(&mut Init::new(&device, 1), inputs, 64);
+    let net = Mlp::new(&mut ParameterStore::new(&device, 1), inputs, 64);
     for (name, parameter) in parameters(&net) {
         println!("{name:10} {:?}", parameter.shape());
     }
@@ -94,7 +94,7 @@ fn main() -> anyhow::Result<()> {
         }
     }
 
-    let learnt = no_grad(|| net.forward(&x)).to_vec()?; // [H·W]
+    let learnt = no_grad(|| net.forward(&x)).value().to_vec()?; // [H·W]
     println!("\n{:WIDTH$}    the network's", "the picture");
     for (wanted, got) in wanted.chunks(WIDTH).zip(learnt.chunks(WIDTH)) {
         println!("{}    {}", shades(wanted), shades(got));

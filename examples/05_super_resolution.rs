@@ -6,7 +6,9 @@ use autograd::{Var, add, bilinear, leaky_relu, no_grad, pixel_shuffle};
 use catanet::data::{Loader, LoaderOptions, Source, dead_leaves};
 use catanet::imresize::{downscale, upscale};
 use catanet::metrics::psnr_y;
-use nn::{Adam, AdamOptions, Conv2d, Init, Module, Schedule, State, join, l1_loss, parameters};
+use nn::{
+    Adam, AdamOptions, Conv2d, Module, ParameterStore, Schedule, State, join, l1_loss, parameters,
+};
 use tensor::{Device, Tensor};
 
 const SCALE: usize = 2;
@@ -17,9 +19,9 @@ const STEPS: u64 = 400;
 struct Net([Conv2d; 3]);
 
 impl Net {
-    fn new(init: &mut Init, channels: usize) -> Self {
+    fn new(store: &mut ParameterStore, channels: usize) -> Self {
         let c = channels;
-        Net([(3, c), (c, c), (c, 3 * SCALE * SCALE)].map(|(i, o)| Conv2d::new(init, i, o)))
+        Net([(3, c), (c, c), (c, 3 * SCALE * SCALE)].map(|(i, o)| Conv2d::new(store, i, o)))
     }
 
     fn forward(&self, x: &Var) -> Var {
@@ -47,7 +49,7 @@ fn score(device: &Device, net: &Net) -> anyhow::Result<[f64; 2]> {
         let small = downscale(&truth, SCALE);
         let shape = [1, small.height, small.width, 3];
         let x = Var::constant(Tensor::new(device, &small.to_f32(), &shape));
-        let by_net = no_grad(|| net.forward(&x)).to_vec()?;
+        let by_net = no_grad(|| net.forward(&x)).value().to_vec()?;
         let bicubic = upscale(&small, SCALE).to_f32();
         for (mean, output) in mean.iter_mut().zip([bicubic, by_net]) {
             // As papers do, the outermost pixels are left out: they lack neighbours.
@@ -60,7 +62,7 @@ fn score(device: &Device, net: &Net) -> anyhow::Result<[f64; 2]> {
 
 fn main() -> anyhow::Result<()> {
     let device = Device::open(None)?;
-    let net = Net::new(&mut Init::new(&device, 1), 24);
+    let net = Net::new(&mut ParameterStore::new(&device, 1), 24);
     let weights: usize = parameters(&net).iter().map(|(_, p)| p.len()).sum();
     let [bicubic, before] = score(&device, &net)?;
     println!("{weights} weights to enlarge by {SCALE}");

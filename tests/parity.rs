@@ -157,7 +157,7 @@ fn evaluation_outputs_agree_at_every_scale_and_size() {
         for (key, expected) in file.arrays.iter().filter(|(k, _)| k.starts_with("output.")) {
             let input = image(&file, &key.replace("output", "input"));
             let what = format!("{} {key} {:?}", path.display(), input.shape());
-            assert_output(&what, &net.upscale(&input), expected);
+            assert_output(&what, &net.upscale(input.value()), expected);
         }
     }
 }
@@ -173,7 +173,7 @@ fn published_checkpoints_give_the_published_output() {
         }
         for checkpoint in own {
             let net = network(&case, &load(checkpoint));
-            let output = net.upscale(&image(&file, "input"));
+            let output = net.upscale(image(&file, "input").value());
             let what = format!("{} {}", name(&case), name(checkpoint));
             assert_output(&what, &output, &file.arrays["output"]);
         }
@@ -208,7 +208,7 @@ fn training_steps_agree_in_loss_gradients_and_centres() {
         let output = net.forward(&image(&file, "lq"), Mode::Train);
         assert_output(
             &format!("{} output", path.display()),
-            &output,
+            output.value(),
             &file.arrays["output"],
         );
 

@@ -30,20 +30,20 @@
 //! let s = add(&mul(&a, &b), &a);
 //! let y = mul(&s, &s);
 //! y.backward();
-//! assert_eq!(y.value().item()?, 9.0);
+//! assert_eq!(y.item()?, 9.0);
 //! assert_eq!(a.grad().expect("a was used").item()?, 6.0);
 //! assert_eq!(b.grad().expect("b was used").item()?, -18.0);
 //! # Ok(()) }
 //! ```
 //!
-//! The tape is in `tape.rs`: how ops are noted and walked back. The rules are in `rules.rs` (what
-//! any network needs) and `rules_tokens.rs` (attention and token centres), each a few lines with
-//! its derivative written above it.
+//! `rules.rs` is every derivative on one page, each a few lines with its formula above it. `tape.rs`
+//! is how ops are noted and walked back, `recompute.rs` how parts of the forward pass are run again
+//! instead of kept.
 
+mod recompute;
 mod rules;
-mod rules_tokens;
 mod tape;
 
+pub use recompute::{in_parts, once, recompute};
 pub use rules::*;
-pub use rules_tokens::*;
-pub use tape::{Var, checkpoint, in_parts, is_recording, no_grad};
+pub use tape::{Var, is_recording, no_grad};

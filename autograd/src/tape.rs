@@ -6,89 +6,284 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::ops::{Deref, Range};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tensor::{Tensor, ops};
+use parking_lot::Mutex;
+use tensor::ops::{self, RowSum};
+use tensor::{Device, Tensor};
 
 /// A tensor, and where gradients are wanted, the op that made it. Cloning shares both.
+///
+/// The functions of this crate compute with it and note what they do. [`Var::value`] is the tensor
+/// alone: what is computed from that is not noted, and no gradient flows back through it.
 #[derive(Clone)]
 pub struct Var {
     value: Tensor,
     node: Option<Arc<Node>>,
 }
 
-/// From the gradient of an op's output to those of its inputs (None: not wanted).
-type Rule = Box<dyn FnOnce(&Tensor, &mut Sums) -> Vec<Option<Tensor>> + Send>;
-/// Nodes that the walk back has yet to come to, by number, and the gradients they have so far.
-type Waiting = BTreeMap<u64, (Arc<Node>, Tensor)>;
-/// What the inputs of an op have been given by their other users so far.
-pub(crate) struct Sums<'a> {
-    waiting: &'a mut Waiting,
-    inputs: &'a [Option<Arc<Node>>],
-}
+impl Var {
+    /// Data: no gradient is wanted for it.
+    pub fn constant(value: Tensor) -> Var {
+        Var { value, node: None }
+    }
 
-impl Sums<'_> {
-    /// Hands out the sum of this input's gradients, if there is one, to a rule whose kernel adds to it
-    /// what it gives for the input: no tensor of its own is written then, and none read for the sum.
-    pub fn take(&mut self, input: usize) -> Option<Tensor> {
-        let node = self.inputs[input].as_ref()?;
-        self.waiting.remove(&node.id).map(|(_, sum)| sum)
+    /// A leaf that collects its gradient.
+    pub fn parameter(value: Tensor) -> Var {
+        Var::leaf(value, None)
+    }
+
+    /// A leaf that collects its gradient in a given tensor, which [`Var::grad`] then is: it changes with
+    /// the next `backward`. What is in it before the first does not matter.
+    ///
+    /// # Panics
+    /// If the shapes differ.
+    #[track_caller]
+    pub fn parameter_with_gradient(value: Tensor, gradient: Tensor) -> Var {
+        let shapes = [value.shape(), gradient.shape()];
+        assert!(
+            shapes[0] == shapes[1],
+            "parameter_with_gradient: {shapes:?}"
+        );
+        Var::leaf(value, Some(gradient))
+    }
+
+    fn leaf(value: Tensor, target: Option<Tensor>) -> Var {
+        let leaf = State::Leaf(Leaf { target, sum: None });
+        let node = Some(Node::new(leaf));
+        Var { value, node }
+    }
+
+    /// The result of an op on `inputs`, of which one that is absent never wants a gradient. `rule`
+    /// is dropped unused where no input wants one.
+    pub(crate) fn from_op<'a, V: Into<Option<&'a Var>>>(
+        value: Tensor,
+        inputs: impl IntoIterator<Item = V>,
+        rule: impl FnOnce(&Tensor, &mut Gradients) + Send + 'static,
+    ) -> Var {
+        let inputs: Vec<_> = inputs.into_iter().map(|v| v.into()?.node.clone()).collect();
+        match is_recording() && inputs.iter().any(Option::is_some) {
+            true => Var::noted(value, inputs, rule),
+            false => Var::constant(value),
+        }
+    }
+
+    /// What `rule` takes gradients back from, to these inputs or wherever.
+    pub(crate) fn noted(
+        value: Tensor,
+        inputs: Vec<Option<Arc<Node>>>,
+        rule: impl FnOnce(&Tensor, &mut Gradients) + Send + 'static,
+    ) -> Var {
+        let rule = Box::new(rule);
+        let node = Some(Node::new(State::Op { inputs, rule }));
+        Var { value, node }
+    }
+
+    /// The tensor, cut off from how it was made.
+    pub fn value(&self) -> &Tensor {
+        &self.value
+    }
+
+    /// The lengths of its axes, outermost first.
+    pub fn shape(&self) -> &[usize] {
+        self.value.shape()
+    }
+
+    /// The number of elements.
+    #[allow(clippy::len_without_is_empty)] // no tensor is empty
+    pub fn len(&self) -> usize {
+        self.value.len()
+    }
+
+    /// The length of the last axis: the channels.
+    pub fn channels(&self) -> usize {
+        self.value.channels()
+    }
+
+    /// The number of rows of `channels()` elements.
+    pub fn rows(&self) -> usize {
+        self.value.rows()
+    }
+
+    /// Where it lives.
+    pub fn device(&self) -> &Device {
+        self.value.device()
+    }
+
+    /// The only element of a one-element tensor, read back.
+    ///
+    /// # Errors
+    /// As [`Tensor::to_vec`].
+    pub fn item(&self) -> tensor::Result<f32> {
+        self.value.item()
+    }
+
+    /// Whether gradients flow into it.
+    pub fn needs_grad(&self) -> bool {
+        self.node.is_some()
+    }
+
+    /// The same tensor as a constant, cut off from how it was made.
+    pub fn detach(&self) -> Var {
+        Var::constant(self.value.clone())
+    }
+
+    /// A parameter's gradient, summed over all calls of `backward` since [`Var::zero_grad`].
+    pub fn grad(&self) -> Option<Tensor> {
+        match &*self.node.as_ref()?.state.lock() {
+            State::Leaf(leaf) => leaf.sum.clone(),
+            _ => None,
+        }
+    }
+
+    /// Forgets a parameter's gradient.
+    pub fn zero_grad(&self) {
+        if let Some(node) = &self.node {
+            node.take_gradient();
+        }
+    }
+
+    /// Adds the gradient of this scalar to every parameter it was computed from, and uses up the
+    /// tape on the way: what an op had saved is freed as soon as its rule has run.
+    ///
+    /// # Panics
+    /// If this is not one number, or its tape has been used already.
+    #[track_caller]
+    pub fn backward(&self) {
+        let shape = self.shape();
+        assert_eq!(self.len(), 1, "backward: {shape:?} is not a scalar");
+        if let Some(node) = &self.node {
+            node.walk_back(Tensor::full(self.device(), 1.0, shape));
+        }
+    }
+
+    pub(crate) fn into_parts(self) -> (Tensor, Option<Arc<Node>>) {
+        (self.value, self.node)
     }
 }
 
-/// A part of the forward pass.
-type Run = Box<dyn FnOnce(&[Var]) -> Var + Send>;
+thread_local! {
+    static RECORDING: Cell<bool> = const { Cell::new(true) };
+}
 
-struct Node {
+/// Whether ops of this thread note how they were made; not inside [`no_grad`].
+pub fn is_recording() -> bool {
+    RECORDING.get()
+}
+
+/// Whether an op on these inputs will be asked for a gradient: only then it need keep anything for it.
+pub(crate) fn wants_grad<'a>(inputs: impl IntoIterator<Item = &'a Var>) -> bool {
+    is_recording() && inputs.into_iter().any(Var::needs_grad)
+}
+
+/// Runs `f` without noting anything, so that every intermediate result is freed on its last use.
+pub fn no_grad<T>(f: impl FnOnce() -> T) -> T {
+    with_recording(false, f)
+}
+
+pub(crate) fn with_recording<T>(recording: bool, f: impl FnOnce() -> T) -> T {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            RECORDING.set(self.0); // also when `f` panics
+        }
+    }
+    let _restore = Restore(RECORDING.replace(recording));
+    f()
+}
+
+/// From the gradient of an op's output to those of its inputs.
+type Rule = Box<dyn FnOnce(&Tensor, &mut Gradients) + Send>;
+
+pub(crate) struct Node {
     id: u64,
     state: Mutex<State>,
 }
 
 enum State {
     /// A parameter: gradients end and add up here.
-    Leaf { grad: Option<Tensor> },
+    Leaf(Leaf),
     /// An op's result: the inputs' nodes and the rule, until the walk back has used them.
     Op {
         inputs: Vec<Option<Arc<Node>>>,
         rule: Rule,
     },
-    /// The result of a part of the forward pass that kept nothing but what it began with: it is run
-    /// again when the walk back comes to it.
-    Replay { inputs: Vec<Var>, run: Run },
     /// An op's result whose rule has run; its saved tensors are back in the pool.
     Spent,
+}
+
+struct Leaf {
+    target: Option<Tensor>, // where its gradient is to be written, if that was given
+    sum: Option<Tensor>,    // its gradient so far: the target, if there is one
+}
+
+impl Leaf {
+    fn add(&mut self, gradient: Tensor) {
+        self.sum = Some(match (&self.target, self.sum.take()) {
+            (Some(target), sum) => {
+                RowSum::from(gradient).write(target, sum.is_some());
+                target.clone()
+            }
+            (None, Some(sum)) => ops::add(&sum, &gradient),
+            (None, None) => gradient,
+        });
+    }
 }
 
 impl Node {
     fn new(state: State) -> Arc<Node> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let id = COUNT.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Node {
-            id,
-            state: Mutex::new(state),
-        })
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let state = Mutex::new(state);
+        Arc::new(Node { id, state })
     }
 
     /// The gradient that a leaf has collected; it has none then.
-    fn take_gradient(&self) -> Option<Tensor> {
-        match &mut *self.state() {
-            State::Leaf { grad } => grad.take(),
+    pub fn take_gradient(&self) -> Option<Tensor> {
+        match &mut *self.state.lock() {
+            State::Leaf(leaf) => leaf.sum.take(),
+            _ => None,
+        }
+    }
+
+    /// Where a leaf's gradient is to be written, if it has none yet; it counts as written then.
+    fn claim_target(&self) -> Option<Tensor> {
+        match &mut *self.state.lock() {
+            State::Leaf(leaf) if leaf.sum.is_none() => {
+                leaf.sum = leaf.target.clone();
+                leaf.sum.clone()
+            }
             _ => None,
         }
     }
 
     /// The nodes that an unused op holds; it holds them no more.
     fn take_inputs(&mut self) -> Vec<Option<Arc<Node>>> {
-        match self.state.get_mut().unwrap_or_else(PoisonError::into_inner) {
+        match self.state.get_mut() {
             State::Op { inputs, .. } => std::mem::take(inputs),
-            State::Replay { inputs, .. } => inputs.drain(..).map(|v| v.node).collect(),
             _ => Vec::new(),
+        }
+    }
+
+    /// Takes the gradient of this node's value to every leaf that it was computed from.
+    pub fn walk_back(self: &Arc<Node>, dy: Tensor) {
+        let mut waiting = Waiting::default();
+        waiting.give(self.clone(), dy.into());
+        while let Some((_, Pending { node, sum, written })) = waiting.0.pop_last() {
+            let mut state = node.state.lock();
+            if let State::Leaf(leaf) = &mut *state {
+                if !written {
+                    leaf.add(sum);
+                }
+                continue;
+            }
+            let State::Op { inputs, rule } = std::mem::replace(&mut *state, State::Spent) else {
+                panic!("backward: this tape has been used; run the forward pass again")
+            };
+            drop(state);
+            let (waiting, inputs) = (&mut waiting, &inputs);
+            rule(&sum, &mut Gradients { waiting, inputs });
         }
     }
 }
@@ -106,236 +301,99 @@ impl Drop for Node {
     }
 }
 
-thread_local! {
-    static RECORDING: Cell<bool> = const { Cell::new(true) };
+/// The nodes that the walk back has yet to come to, by number.
+#[derive(Default)]
+struct Waiting(BTreeMap<u64, Pending>);
+
+struct Pending {
+    node: Arc<Node>,
+    sum: Tensor,   // of the gradients it has so far
+    written: bool, // the sum is in the leaf's target
 }
 
-/// Whether ops of this thread note how they were made; not inside [`no_grad`].
-pub fn is_recording() -> bool {
-    RECORDING.get()
-}
-
-/// Runs `f` without noting anything, so that every intermediate result is freed on its last use.
-pub fn no_grad<T>(f: impl FnOnce() -> T) -> T {
-    with_recording(false, f)
-}
-
-fn with_recording<T>(recording: bool, f: impl FnOnce() -> T) -> T {
-    struct Restore(bool);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            RECORDING.set(self.0); // also when `f` panics
-        }
-    }
-    let _restore = Restore(RECORDING.replace(recording));
-    f()
-}
-
-/// `f(inputs)`, of which only the inputs and the result are kept: the walk back runs `f` again for
-/// the rest, and goes on through what it notes then. Memory against time; all bits stay the same,
-/// provided that `f` gives the same again. What else `f` does, it does twice.
-///
-/// Chen et al. 2016, "Training deep nets with sublinear memory cost".
-pub fn checkpoint(inputs: &[&Var], f: impl Fn(&[Var]) -> Var + Send + 'static) -> Var {
-    let inputs: Vec<Var> = inputs.iter().map(|&v| v.clone()).collect();
-    // Noted and dropped, not run without noting: ops may take other kernels then.
-    let y = f(&inputs);
-    if !y.needs_grad() {
-        return y;
-    }
-    let run: Run = Box::new(f);
-    Var {
-        value: y.value,
-        node: Some(Node::new(State::Replay { inputs, run })),
-    }
-}
-
-/// `f` of parts of the `inputs`, which are along their first axis: of images of a batch, say, too large
-/// to be worked on together. The results are put one after another; a parameter's gradient is the
-/// sum over the parts.
-///
-/// # Panics
-/// If the parts are not from the first item to the last, one after another.
-pub fn in_parts(inputs: &[&Var], parts: &[Range<usize>], f: impl Fn(&[Var]) -> Var) -> Var {
-    let len = parts.last().map_or(0, |range| range.end);
-    let mut tapes = Vec::with_capacity(parts.len());
-    let results = parts.iter().map(|range| {
-        let part = |x: &&Var| match ops::slice(x, range.clone()) {
-            part if x.needs_grad() => Var::parameter(part),
-            part => Var::constant(part),
-        };
-        let inputs: Vec<Var> = inputs.iter().map(part).collect();
-        let y = f(&inputs);
-        let leaves: Vec<_> = inputs.into_iter().map(|x| x.node).collect();
-        tapes.push((range.clone(), leaves, y.node));
-        y.value
-    });
-    let value = ops::concat(len, results);
-    if tapes.iter().all(|(_, _, node)| node.is_none()) {
-        return Var::constant(value);
-    }
-    let count = inputs.len();
-    let rule: Rule = Box::new(move |dy, _| {
-        let mut gradients: Vec<Vec<Option<Tensor>>> = vec![];
-        for (range, leaves, node) in tapes {
-            if let Some(node) = node {
-                walk_back(&node, ops::slice(dy, range));
-            }
-            gradients.push(
-                leaves
-                    .iter()
-                    .map(|leaf| leaf.as_ref()?.take_gradient())
-                    .collect(),
-            );
-        }
-        let input = |i: usize| {
-            let parts: Option<Vec<_>> = gradients.iter().map(|of| of[i].clone()).collect();
-            parts.map(|parts| ops::concat(len, parts))
-        };
-        (0..count).map(input).collect()
-    });
-    let inputs = inputs.iter().map(|x| x.node.clone()).collect();
-    Var {
-        value,
-        node: Some(Node::new(State::Op { inputs, rule })),
-    }
-}
-
-impl Var {
-    /// Data: no gradient is wanted for it.
-    pub fn constant(value: Tensor) -> Var {
-        Var { value, node: None }
-    }
-
-    /// A leaf that collects its gradient.
-    pub fn parameter(value: Tensor) -> Var {
-        Var {
-            value,
-            node: Some(Node::new(State::Leaf { grad: None })),
-        }
-    }
-
-    /// The result of an op on `inputs`. `rule` maps the output's gradient to the inputs', None
-    /// where there is none, with what it has taken of the [`Sums`]; it is dropped unused where no
-    /// input wants a gradient.
-    pub(crate) fn from_op<const N: usize>(
-        value: Tensor,
-        inputs: [&Var; N],
-        rule: impl FnOnce(&Tensor, &mut Sums) -> [Option<Tensor>; N] + Send + 'static,
-    ) -> Var {
-        if !is_recording() || inputs.iter().all(|v| v.node.is_none()) {
-            return Var::constant(value);
-        }
-        let inputs = inputs.iter().map(|v| v.node.clone()).collect();
-        let rule: Rule = Box::new(|dy, sums| rule(dy, sums).into());
-        Var {
-            value,
-            node: Some(Node::new(State::Op { inputs, rule })),
-        }
-    }
-
-    /// The tensor.
-    pub fn value(&self) -> &Tensor {
-        &self.value
-    }
-
-    /// Whether gradients flow into it.
-    pub fn needs_grad(&self) -> bool {
-        self.node.is_some()
-    }
-
-    /// The same tensor, cut off from how it was made.
-    pub fn detach(&self) -> Var {
-        Var::constant(self.value.clone())
-    }
-
-    /// A parameter's gradient, summed over all calls of `backward` since [`Var::zero_grad`].
-    pub fn grad(&self) -> Option<Tensor> {
-        match &*self.node.as_ref()?.state() {
-            State::Leaf { grad } => grad.clone(),
-            _ => None,
-        }
-    }
-
-    /// Forgets a parameter's gradient.
-    pub fn zero_grad(&self) {
-        if let Some(node) = &self.node
-            && let State::Leaf { grad } = &mut *node.state()
-        {
-            *grad = None;
-        }
-    }
-
-    /// Adds the gradient of this scalar to every parameter it was computed from, and uses up the
-    /// tape on the way: what an op had saved is freed as soon as its rule has run.
-    ///
-    /// # Panics
-    /// If this is not one number, or its tape has been used already.
-    #[track_caller]
-    pub fn backward(&self) {
-        assert_eq!(
-            self.value.len(),
-            1,
-            "backward: {:?} is not a scalar",
-            self.value.shape()
-        );
-        if let Some(node) = &self.node {
-            let one = Tensor::full(self.value.device(), 1.0, self.value.shape());
-            walk_back(node, one);
-        }
-    }
-}
-
-/// Takes the gradient of a node's value to every leaf that it was computed from.
-fn walk_back(from: &Arc<Node>, dy: Tensor) {
-    let mut waiting = Waiting::from([(from.id, (from.clone(), dy))]);
-    while let Some((_, (node, dy))) = waiting.pop_last() {
-        let mut state = node.state();
-        if let State::Leaf { grad } = &mut *state {
-            *grad = Some(match grad.take() {
-                Some(sum) => ops::add(&sum, &dy),
-                None => dy,
-            });
-            continue;
-        }
-        match std::mem::replace(&mut *state, State::Spent) {
-            State::Op { inputs, rule } => {
-                let sums = &mut Sums {
-                    waiting: &mut waiting,
-                    inputs: &inputs,
-                };
-                let gradients = rule(&dy, sums);
-                for (input, gradient) in inputs.into_iter().zip(gradients) {
-                    if let (Some(input), Some(gradient)) = (input, gradient) {
-                        give(&mut waiting, input, gradient);
+impl Waiting {
+    fn give(&mut self, node: Arc<Node>, gradient: RowSum) {
+        match self.0.get_mut(&node.id) {
+            Some(pending) if pending.written => gradient.write(&pending.sum, true),
+            Some(pending) => pending.sum = ops::add(&pending.sum, &gradient.total()),
+            None => {
+                // A leaf's first gradient goes straight to its target. Where an earlier walk's is
+                // there, this walk's add up first.
+                let (sum, written) = match node.claim_target() {
+                    Some(target) => {
+                        gradient.write(&target, false);
+                        (target, true)
                     }
-                }
+                    None => (gradient.total(), false),
+                };
+                self.0.insert(node.id, Pending { node, sum, written });
             }
-            State::Replay { inputs, run } => {
-                // What it notes now is numbered above all that is waiting: it is next, and
-                // gradients add up in the order in which they would have.
-                if let Some(node) = with_recording(true, || run(&inputs)).node {
-                    give(&mut waiting, node, dy);
-                }
-            }
-            _ => panic!("backward: this tape has been used; run the forward pass again"),
         }
+    }
+
+    fn take(&mut self, node: &Node) -> Option<Tensor> {
+        let pending = self.0.remove(&node.id)?;
+        if pending.written {
+            pending.node.take_gradient(); // the target may be written again
+        }
+        Some(pending.sum)
     }
 }
 
-fn give(waiting: &mut Waiting, node: Arc<Node>, gradient: Tensor) {
-    let sum = match waiting.remove(&node.id) {
-        Some((_, sum)) => ops::add(&sum, &gradient),
-        None => gradient,
-    };
-    waiting.insert(node.id, (node, sum));
+/// What a rule gives the gradients of its op's inputs to. It runs where at least one is wanted, and
+/// what is not wanted is not computed.
+pub(crate) struct Gradients<'a> {
+    waiting: &'a mut Waiting,
+    inputs: &'a [Option<Arc<Node>>],
 }
 
-/// A `Var` can be read as its tensor: for shapes and read-backs. Beware that `tensor::ops` take it so
-/// too, and what they return is cut off from the tape; for a gradient use this crate's functions.
-impl Deref for Var {
-    type Target = Tensor;
-    fn deref(&self) -> &Tensor {
-        &self.value
+impl Gradients<'_> {
+    /// The gradient of an input, which the tape adds to what other users of the input gave.
+    pub fn give<G: Into<RowSum>>(&mut self, input: usize, gradient: impl FnOnce() -> G) {
+        if let Some(node) = &self.inputs[input] {
+            self.waiting.give(node.clone(), gradient().into());
+        }
+    }
+
+    /// As [`Gradients::give`], but a kernel that adds its result to a tensor is given that sum: no
+    /// gradient of its own is written then, and none read for the sum.
+    pub fn give_onto(&mut self, input: usize, gradient: impl FnOnce(Option<&Tensor>) -> Tensor) {
+        if let Some(node) = &self.inputs[input] {
+            let sum = self.waiting.take(node);
+            self.waiting
+                .give(node.clone(), gradient(sum.as_ref()).into());
+        }
+    }
+
+    /// The gradients of several inputs out of one op, which runs if any is wanted.
+    pub fn give_all<const N: usize, G: Into<RowSum>>(
+        &mut self,
+        inputs: [usize; N],
+        gradients: impl FnOnce() -> [G; N],
+    ) {
+        if inputs.iter().any(|&i| self.inputs[i].is_some()) {
+            for (input, gradient) in inputs.into_iter().zip(gradients()) {
+                self.give(input, || gradient);
+            }
+        }
+    }
+
+    /// The sum of what other users gave an input, for an op that adds to it: what is given to the
+    /// input next contains it.
+    pub fn take(&mut self, input: usize) -> Option<Tensor> {
+        self.waiting.take(self.inputs[input].as_ref()?)
+    }
+
+    /// An input as it was, given its value.
+    pub fn input(&self, input: usize, value: Tensor) -> Var {
+        let node = self.inputs[input].clone();
+        Var { value, node }
+    }
+
+    /// Goes on through the tape of `y`, which was made just now: it is next, before all that waits.
+    pub fn go_on_through(&mut self, y: Var, dy: &Tensor) {
+        if let Some(node) = y.node {
+            self.waiting.give(node, dy.clone().into());
+        }
     }
 }

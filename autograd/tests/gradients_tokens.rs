@@ -5,7 +5,7 @@ mod common;
 use std::sync::Arc;
 
 use autograd::{
-    attention, gather, refine_centres, scale_rows, segment_sum, sort_tokens, unit, unsort_tokens,
+    attention, refine_centres, scale_rows, segment_sum, sort_tokens, unit, unsort_tokens,
 };
 use common::{BEFORE, check, device, random, random_vec};
 use tensor::Tensor;
@@ -58,12 +58,10 @@ fn attention_of_rows_to_themselves() {
 }
 
 #[test]
-fn gather_and_segment_sum_with_empty_slots_and_repeated_rows() {
+fn segment_sum_with_empty_slots_and_repeated_rows() {
     let index = [3, 3, NONE, 0, 1, 3, 6, 6, NONE]; // rows 2, 4 and 5 are left out
     let lists = RowLists::new(&device(), &index, 3, 7);
     for (batch, c) in [(1, 1), (2, 5), (3, 40)] {
-        let rows = random(1, &[batch, 7, c]);
-        check("gather", &[rows], |v| gather(&v[0], &lists));
         let slots = random(2, &[batch, index.len(), c]);
         check("segment_sum", &[slots], |v| segment_sum(&v[0], &lists));
     }

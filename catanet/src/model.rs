@@ -7,9 +7,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use autograd::{Var, add, checkpoint, reshape};
+use autograd::{Var, add, recompute, reshape};
 use nn::{
-    Attention, Conv2d, DepthwiseConv2d, Init, LayerNorm, Linear, Module, State, attend, join,
+    Attention, Conv2d, DepthwiseConv2d, LayerNorm, Linear, Module, ParameterStore, State, attend,
+    join,
 };
 use tensor::ops::{self, RowLists};
 use tensor::{Device, Tensor};
@@ -28,7 +29,7 @@ pub const MLP_DIM: usize = 96;
 /// Attention heads.
 pub const HEADS: usize = 4;
 /// Numbers that attention packs of every token for its kernels: as many as ConvFFN has of it.
-pub const RECORD_DIM: usize = HEADS * ops::attention_record(QK_DIM / HEADS, DIM / HEADS);
+pub const RECORD_DIM: usize = HEADS * ops::attention_packed(QK_DIM / HEADS, DIM / HEADS);
 /// LRSA window of each block.
 pub const WINDOWS: [usize; 8] = [16, 20, 24, 28, 16, 20, 24, 28];
 /// Token centres M of each block.
@@ -68,12 +69,12 @@ struct ConvFFN {
 }
 
 impl ConvFFN {
-    fn new(init: &mut Init) -> Self {
+    fn new(store: &mut ParameterStore) -> Self {
         ConvFFN {
-            norm: LayerNorm::new(init, DIM),
-            fc1: Linear::new(init, DIM, MLP_DIM, true),
-            dwconv: DepthwiseConv2d::new(init, MLP_DIM),
-            fc2: Linear::new(init, MLP_DIM, DIM, true),
+            norm: LayerNorm::new(store, DIM),
+            fc1: Linear::new(store, DIM, MLP_DIM, true),
+            dwconv: DepthwiseConv2d::new(store, MLP_DIM),
+            fc2: Linear::new(store, MLP_DIM, DIM, true),
         }
     }
 
@@ -132,18 +133,18 @@ struct TAB {
 }
 
 impl TAB {
-    fn new(init: &mut Init, centres: usize, group: usize) -> Self {
+    fn new(store: &mut ParameterStore, centres: usize, group: usize) -> Self {
         TAB {
             group,
-            norm: LayerNorm::new(init, DIM),
+            norm: LayerNorm::new(store, DIM),
             irca: IRCA {
-                to_k: Linear::new(init, DIM, QK_DIM, false),
-                to_v: Linear::new(init, DIM, DIM, false),
+                to_k: Linear::new(store, DIM, QK_DIM, false),
+                to_v: Linear::new(store, DIM, DIM, false),
             },
-            iasa: Attention::new(init, DIM, QK_DIM, HEADS),
-            conv1x1: Linear::conv1x1(init, DIM, DIM),
-            mlp: ConvFFN::new(init),
-            means: Tensor::full(init.device(), 0.0, &[centres, DIM]), // pooled on first use
+            iasa: Attention::new(store, DIM, QK_DIM, HEADS),
+            conv1x1: Linear::conv1x1(store, DIM, DIM),
+            mlp: ConvFFN::new(store),
+            means: Tensor::full(store.device(), 0.0, &[centres, DIM]), // pooled on first use
             initted: AtomicBool::new(false),
         }
     }
@@ -155,7 +156,7 @@ impl TAB {
     fn centres(&self, x: &Var, tokens: &Var, pass: &Pass) -> Var {
         let stored = || match self.initted.load(Ordering::Relaxed) {
             true => self.means.clone(),
-            false => ops::pool_tokens(x, self.means.shape()[0]),
+            false => ops::pool_tokens(x.value(), self.means.shape()[0]),
         };
         if pass.mode == Mode::Eval {
             return Var::constant(stored()); // neither refined nor made unit
@@ -163,7 +164,7 @@ impl TAB {
         let repeated = pass.refined.get().is_some();
         let centres = pass.refined.get_or_init(|| {
             (1..REFINEMENTS).fold(ops::unit(&stored()), |centres, _| {
-                ops::unit(&ops::refine_centres(tokens, &centres).0)
+                ops::unit(&ops::refine_centres(tokens.value(), &centres).0)
             })
         });
         let refined = autograd::refine_centres(tokens, centres);
@@ -171,10 +172,14 @@ impl TAB {
             return refined;
         }
         if self.initted.swap(true, Ordering::Relaxed) {
-            self.means
-                .copy_from(&ops::weighted_sum(&self.means, EMA[0], &refined, EMA[1]));
+            self.means.copy_from(&ops::weighted_sum(
+                &self.means,
+                EMA[0],
+                refined.value(),
+                EMA[1],
+            ));
         } else {
-            self.means.copy_from(&refined);
+            self.means.copy_from(refined.value());
         }
         refined
     }
@@ -199,7 +204,7 @@ impl TAB {
         let mut x = self.norm.forward(residual); // [B, N, C]
         let tokens = autograd::unit(&x);
         let centres = self.centres(&x, &tokens, pass); // [M, C]
-        let owner = ops::nearest_centre(&tokens, &ops::unit(&centres)); // [B, N]
+        let owner = ops::nearest_centre(tokens.value(), &ops::unit(centres.value())); // [B, N]
         drop(tokens);
         let sorted = ops::counting_sort(&owner, centres.rows());
         x = autograd::sort_tokens(&x, &sorted); // in its place, so that the unsorted ones are free
@@ -249,12 +254,12 @@ struct LRSA {
 }
 
 impl LRSA {
-    fn new(init: &mut Init, window: usize) -> Self {
+    fn new(store: &mut ParameterStore, window: usize) -> Self {
         LRSA {
             window,
-            norm: LayerNorm::new(init, DIM),
-            attention: Attention::new(init, DIM, QK_DIM, HEADS),
-            mlp: ConvFFN::new(init),
+            norm: LayerNorm::new(store, DIM),
+            attention: Attention::new(store, DIM, QK_DIM, HEADS),
+            mlp: ConvFFN::new(store),
         }
     }
 
@@ -338,8 +343,8 @@ impl CATANet {
     /// # Panics
     /// If `scale` is not 1, 2, 3 or 4.
     pub fn new(device: &Device, scale: usize, seed: u64) -> Self {
-        let mut init = Init::new(device, seed);
-        let mut conv = |ci, co| Conv2d::new(&mut init, ci, co);
+        let mut store = ParameterStore::new(device, seed);
+        let mut conv = |ci, co| Conv2d::new(&mut store, ci, co);
         let first_conv = conv(3, DIM);
         let upconvs = match scale {
             1 => vec![],
@@ -354,9 +359,9 @@ impl CATANet {
         let sizes = WINDOWS.into_iter().zip(CENTRES).zip(GROUPS);
         let blocks = sizes.map(|((window, centres), group)| {
             Arc::new(Block {
-                tab: TAB::new(&mut init, centres, group),
-                lrsa: LRSA::new(&mut init, window),
-                mid_conv: Conv2d::new(&mut init, DIM, DIM),
+                tab: TAB::new(&mut store, centres, group),
+                lrsa: LRSA::new(&mut store, window),
+                mid_conv: Conv2d::new(&mut store, DIM, DIM),
             })
         });
         CATANet {
@@ -405,7 +410,9 @@ impl CATANet {
         );
         let half = self.half && !autograd::is_recording();
         let first_conv = |x: &[Var], _| match half {
-            true => self.first_conv.forward(&Var::constant(x[0].to_half())), // and all that follows
+            true => self
+                .first_conv
+                .forward(&Var::constant(x[0].value().to_half())), // and all that follows
             false => self.first_conv.forward(&x[0]),
         };
         let shallow = in_bands(&[x], halo(1, height), row_bytes(x, DIM), first_conv); // [B, H, W, C]
@@ -422,7 +429,7 @@ impl CATANet {
                 block.forward(&f[0], &pass)
             };
             f = match self.checkpoint {
-                true => checkpoint(&[&f], run),
+                true => recompute(&[&f], run),
                 false => run(&[f]),
             };
         }

@@ -1,63 +1,67 @@
 //! The Adam optimiser.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use autograd::Var;
 use tensor::ops::{self, AdamOptions};
 use tensor::{Result, Tensor};
 
-use crate::Error;
 use crate::checkpoint::{Array, Data, StateDict};
-use crate::init::ALIGN;
+use crate::store::Block;
+use crate::{Error, Parameter};
 
-/// torch.optim.Adam: a running mean of each parameter's gradient and of its square.
+/// torch.optim.Adam: a running mean of each parameter's gradient and of its square,
 ///
-/// Parameters that lie side by side, as those of one [`Init`](crate::Init) do, are updated at once:
-/// a network's step is one dispatch or two, not one for each parameter.
+/// ```text
+/// m ← β₁·m + (1 − β₁)·g        v ← β₂·v + (1 − β₂)·g²
+/// w ← w − lr · m/(1 − β₁ᵗ) / (√(v/(1 − β₂ᵗ)) + ε)        in step t = 1, 2, …
+/// ```
+///
+/// The parameters of one [`ParameterStore`](crate::ParameterStore) lie side by side, and so do their
+/// gradients: a network's step is one dispatch, not one for each parameter.
+///
+/// ```
+/// use autograd::{Var, l1_loss};
+/// use nn::{Adam, AdamOptions, Linear, ParameterStore, parameters};
+/// use tensor::{Device, Tensor};
+/// # fn main() -> Result<(), tensor::Error> {
+/// let device = Device::open(None)?;
+/// let layer = Linear::new(&mut ParameterStore::new(&device, 0), 3, 2, true);
+/// let mut adam = Adam::new(parameters(&layer), AdamOptions { lr: 0.01, ..Default::default() });
+/// let x = Var::constant(Tensor::new(&device, &[1.0, -2.0, 3.0], &[1, 3]));
+/// let target = Var::constant(Tensor::new(&device, &[5.0, -5.0], &[1, 2]));
+/// l1_loss(&layer.forward(&x), &target).backward();
+/// adam.step();
+/// // In the first step m/√v is the gradient's sign: to 5 it goes up, to −5 down.
+/// let bias = layer.bias.as_ref().expect("asked for").value().to_vec()?;
+/// assert!((bias[0] - 0.01).abs() < 1e-6 && (bias[1] + 0.01).abs() < 1e-6);
+/// # Ok(()) }
+/// ```
 pub struct Adam {
-    runs: Vec<Run>,
+    groups: Vec<Group>,
     options: AdamOptions,
     step: u64,
 }
 
-/// Parameters side by side, as one row of numbers, and what belongs to each number.
-struct Run {
-    w: Tensor, // [L], as all of these; what lies between two parameters stays 0
-    g: Tensor,
+/// Parameters of one block, in its order, and their moments: rows like the block's.
+struct Group {
+    parameters: Vec<(String, Parameter)>,
+    block: Arc<Block>,
     m: Tensor,
     v: Tensor,
-    slots: Vec<Slot>,
 }
 
-/// A parameter's place in the row.
-struct Slot {
-    name: String,
-    parameter: Var,
-    start: usize,
-}
-
-impl Slot {
-    fn end(&self) -> usize {
-        self.start + self.parameter.len()
-    }
-}
-
-impl Run {
-    fn new(parameters: &[(String, Var)]) -> Run {
-        let (first, last) = (&parameters[0].1, &parameters[parameters.len() - 1].1);
-        let w = first.through(last);
-        let zeros = || Tensor::full(w.device(), 0.0, w.shape());
-        let slot = |(name, parameter): &(String, Var)| Slot {
-            name: name.clone(),
-            parameter: parameter.clone(),
-            start: parameter.place().1 - first.place().1,
-        };
-        Run {
-            slots: parameters.iter().map(slot).collect(),
-            g: zeros(),
-            m: zeros(),
-            v: zeros(),
-            w,
+impl Group {
+    fn new(block: Arc<Block>, mut parameters: Vec<(String, Parameter)>) -> Group {
+        parameters.sort_by_key(|(_, p)| p.position().index);
+        parameters.dedup_by_key(|(_, p)| p.position().index); // one may have two names
+        let end = parameters.last().map_or(0, |(_, p)| p.position().range.end);
+        let [m, v] = [0; 2].map(|_| Tensor::full(block.values.device(), 0.0, &[end]));
+        Group {
+            parameters,
+            block,
+            m,
+            v,
         }
     }
 
@@ -66,37 +70,40 @@ impl Run {
     }
 
     fn step(&self, step: u64, options: &AdamOptions) {
-        let taken = |slot: &Slot| {
-            let grad = slot.parameter.grad()?;
-            let place = ops::slice(&self.g, slot.start..slot.end());
-            place.reshape(slot.parameter.shape()).copy_from(&grad);
-            slot.parameter.zero_grad();
-            Some((slot.start, slot.end()))
+        let with_gradient = |(_, p): &&(String, Parameter)| p.grad().is_some();
+        let parameters: Vec<_> = self.parameters.iter().filter(with_gradient).collect();
+        // What has no gradient stays as it is: a dispatch for every stretch between such.
+        let side_by_side = |(_, a): &&(String, Parameter), (_, b): &&(String, Parameter)| {
+            a.position().index + 1 == b.position().index
         };
-        let taken: Vec<_> = self.slots.iter().map(taken).collect();
-        // Those without a gradient stay as they are: a dispatch for every stretch between them.
-        for stretch in taken.split(Option::is_none) {
-            if let (Some(Some((start, _))), Some(Some((_, end)))) =
-                (stretch.first(), stretch.last())
-            {
-                let [w, g, m, v] =
-                    [&self.w, &self.g, &self.m, &self.v].map(|t| ops::slice(t, *start..*end));
-                ops::adam(&w, &g, &m, &v, step, options);
-            }
+        for stretch in parameters.chunk_by(side_by_side) {
+            let (first, last) = (&stretch[0].1, &stretch[stretch.len() - 1].1);
+            let range = first.position().range.start..last.position().range.end;
+            let rows = [&self.block.values, &self.block.gradients, &self.m, &self.v];
+            let [w, g, m, v] = rows.map(|row| ops::slice(row, range.clone()));
+            ops::adam(&w, &g, &m, &v, step, options);
         }
+        self.parameters.iter().for_each(|(_, p)| p.zero_grad());
     }
 }
 
 impl Adam {
     /// Moments 0 for each of `parameters` (see [`crate::parameters`]).
-    pub fn new(mut parameters: Vec<(String, Var)>, options: AdamOptions) -> Adam {
-        parameters.sort_by_key(|(_, p)| p.place());
-        let side_by_side = |(_, a): &(String, Var), (_, b): &(String, Var)| {
-            let (memory, start) = a.place();
-            (memory, start + a.len().next_multiple_of(ALIGN)) == b.place()
-        };
+    pub fn new(parameters: Vec<(String, Parameter)>, options: AdamOptions) -> Adam {
+        let mut blocks: Vec<(Arc<Block>, Vec<_>)> = Vec::new();
+        for parameter in parameters {
+            let block = parameter.1.block();
+            match blocks
+                .iter_mut()
+                .find(|(known, _)| Arc::ptr_eq(known, block))
+            {
+                Some((_, of)) => of.push(parameter),
+                None => blocks.push((block.clone(), vec![parameter])),
+            }
+        }
+        let groups = blocks.into_iter().map(|(block, of)| Group::new(block, of));
         Adam {
-            runs: parameters.chunk_by(side_by_side).map(Run::new).collect(),
+            groups: groups.collect(),
             options,
             step: 0,
         }
@@ -115,8 +122,8 @@ impl Adam {
     /// Updates every parameter that has a gradient, in place, and forgets the gradients.
     pub fn step(&mut self) {
         self.step += 1;
-        for run in &self.runs {
-            run.step(self.step, &self.options);
+        for group in &self.groups {
+            group.step(self.step, &self.options);
         }
     }
 
@@ -125,15 +132,15 @@ impl Adam {
     /// # Errors
     /// The device failed.
     pub fn state_dict(&self) -> Result<StateDict> {
-        let rows: Vec<_> = self.runs.iter().flat_map(|r| [&r.m, &r.v]).collect();
+        let rows: Vec<_> = self.groups.iter().flat_map(|g| [&g.m, &g.v]).collect();
         let mut rows = Tensor::to_vecs(&rows)?.into_iter();
         let mut arrays = BTreeMap::new();
-        for run in &self.runs {
-            for ((kind, _), row) in run.moments().into_iter().zip(&mut rows) {
-                for slot in &run.slots {
-                    let data = Data::F32(row[slot.start..slot.end()].to_vec());
-                    let shape = slot.parameter.shape().to_vec();
-                    arrays.insert(format!("{kind}.{}", slot.name), Array { shape, data });
+        for group in &self.groups {
+            for ((kind, _), row) in group.moments().into_iter().zip(&mut rows) {
+                for (name, parameter) in &group.parameters {
+                    let data = Data::F32(row[parameter.position().range.clone()].to_vec());
+                    let shape = parameter.shape().to_vec();
+                    arrays.insert(format!("{kind}.{name}"), Array { shape, data });
                 }
             }
         }
@@ -153,13 +160,12 @@ impl Adam {
             "the optimiser's `step` is missing".to_owned(),
         ))?;
         let mut loaded = Vec::new();
-        for run in &self.runs {
-            for (kind, tensor) in run.moments() {
+        for group in &self.groups {
+            for (kind, tensor) in group.moments() {
                 let mut row = vec![0.0; tensor.len()];
-                for slot in &run.slots {
-                    let name = format!("{kind}.{}", slot.name);
-                    let values = stored(state, &name, slot.parameter.shape())?;
-                    row[slot.start..slot.end()].copy_from_slice(values);
+                for (name, parameter) in &group.parameters {
+                    let values = stored(state, &format!("{kind}.{name}"), parameter.shape())?;
+                    row[parameter.position().range.clone()].copy_from_slice(values);
                 }
                 loaded.push((tensor, row));
             }

@@ -2,13 +2,7 @@
 
 use autograd::Var;
 
-use crate::{Init, Layout, Module, Parameter, State, join};
-
-/// PyTorch's default start: weight and bias uniform in ±1/√fan_in (Kaiming with a = √5).
-fn uniform(init: &mut Init, shape: &[usize], fan_in: usize, layout: Layout) -> Parameter {
-    let values = init.uniform(shape.iter().product(), 1.0 / (fan_in as f64).sqrt());
-    init.parameter(&values, shape, layout)
-}
+use crate::{Layout, Module, Parameter, ParameterStore, State, join};
 
 fn visit(weight: &Parameter, bias: &Parameter, name: &str, visitor: &mut dyn FnMut(String, State)) {
     visitor(join(name, "weight"), State::Parameter(weight));
@@ -16,6 +10,24 @@ fn visit(weight: &Parameter, bias: &Parameter, name: &str, visitor: &mut dyn FnM
 }
 
 /// Dense 3×3 convolution, stride 1, zero padding 1: [B, H, W, Ci] → [B, H, W, Co].
+///
+/// ```text
+/// y[v, u, o] = b[o] + Σ over ky, kx, i of x[v + ky − 1, u + kx − 1, i] · w[ky, kx, i, o]
+/// ```
+///
+/// ```
+/// use autograd::Var;
+/// use nn::{Conv2d, ParameterStore};
+/// use tensor::{Device, Tensor};
+/// # fn main() -> Result<(), tensor::Error> {
+/// let device = Device::open(None)?;
+/// let layer = Conv2d::new(&mut ParameterStore::new(&device, 0), 1, 1);
+/// layer.weight.value().set(&[0., 0., 0., 1., 0., 0., 0., 0., 0.]); // what is to the left
+/// layer.bias.value().set(&[10.0]);
+/// let x = Var::constant(Tensor::new(&device, &[1., 2., 3., 4.], &[1, 2, 2, 1]));
+/// assert_eq!(layer.forward(&x).value().to_vec()?, [10., 11., 10., 13.]);
+/// # Ok(()) }
+/// ```
 pub struct Conv2d {
     /// [3, 3, Ci, Co]; in files [Co, Ci, 3, 3]
     pub weight: Parameter,
@@ -25,11 +37,12 @@ pub struct Conv2d {
 
 impl Conv2d {
     /// Weight and bias uniform in ±1/√(9·Ci).
-    pub fn new(init: &mut Init, inputs: usize, outputs: usize) -> Self {
-        let shape = [3, 3, inputs, outputs];
-        let weight = uniform(init, &shape, 9 * inputs, Layout::Conv3x3);
-        let bias = uniform(init, &[outputs], 9 * inputs, Layout::Same);
-        Conv2d { weight, bias }
+    pub fn new(store: &mut ParameterStore, inputs: usize, outputs: usize) -> Self {
+        let bound = 1.0 / (9.0 * inputs as f64).sqrt(); // PyTorch's: Kaiming with a = √5
+        Conv2d {
+            weight: store.uniform(bound, &[3, 3, inputs, outputs], Layout::Conv3x3),
+            bias: store.uniform(bound, &[outputs], Layout::Same),
+        }
     }
 
     /// [B, H, W, Ci] → [B, H, W, Co]
@@ -59,6 +72,24 @@ impl Module for Conv2d {
 }
 
 /// Depthwise 5×5 convolution, stride 1, zero padding 2: [B, H, W, C] → [B, H, W, C].
+///
+/// ```text
+/// y[v, u, c] = b[c] + Σ over ky, kx of x[v + ky − 2, u + kx − 2, c] · w[ky, kx, c]
+/// ```
+///
+/// ```
+/// use autograd::Var;
+/// use nn::{DepthwiseConv2d, ParameterStore};
+/// use tensor::{Device, Tensor};
+/// # fn main() -> Result<(), tensor::Error> {
+/// let device = Device::open(None)?;
+/// let layer = DepthwiseConv2d::new(&mut ParameterStore::new(&device, 0), 2);
+/// layer.weight.value().set(&[1.0, -1.0].repeat(25)); // the sum of a channel, minus that of the other
+/// layer.bias.value().set(&[0.0, 100.0]);
+/// let x = Var::constant(Tensor::new(&device, &[1., 5., 2., 6., 3., 7.], &[1, 1, 3, 2]));
+/// assert_eq!(layer.forward(&x).value().to_vec()?, [6.0, 82.0].repeat(3));
+/// # Ok(()) }
+/// ```
 pub struct DepthwiseConv2d {
     /// [5, 5, C]; in files [C, 1, 5, 5]
     pub weight: Parameter,
@@ -68,10 +99,11 @@ pub struct DepthwiseConv2d {
 
 impl DepthwiseConv2d {
     /// Weight and bias uniform in ±1/5.
-    pub fn new(init: &mut Init, channels: usize) -> Self {
-        let weight = uniform(init, &[5, 5, channels], 25, Layout::Depthwise5x5);
-        let bias = uniform(init, &[channels], 25, Layout::Same);
-        DepthwiseConv2d { weight, bias }
+    pub fn new(store: &mut ParameterStore, channels: usize) -> Self {
+        DepthwiseConv2d {
+            weight: store.uniform(0.2, &[5, 5, channels], Layout::Depthwise5x5),
+            bias: store.uniform(0.2, &[channels], Layout::Same),
+        }
     }
 
     /// [B, H, W, C] → [B, H, W, C]

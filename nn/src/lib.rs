@@ -7,11 +7,11 @@
 //!
 //! ```
 //! use autograd::{Var, l1_loss};
-//! use nn::{Adam, AdamOptions, Init, Linear, parameters};
+//! use nn::{Adam, AdamOptions, Linear, ParameterStore, parameters};
 //! use tensor::{Device, Tensor};
 //! # fn main() -> Result<(), tensor::Error> {
 //! let device = Device::open(None)?;
-//! let layer = Linear::new(&mut Init::new(&device, 0), 2, 1, true);
+//! let layer = Linear::new(&mut ParameterStore::new(&device, 0), 2, 1, true);
 //! let options = AdamOptions { lr: 0.05, ..Default::default() };
 //! let mut adam = Adam::new(parameters(&layer), options);
 //! let x = Var::constant(Tensor::new(&device, &[0., 0., 0., 1., 1., 0., 1., 1.], &[4, 2]));
@@ -29,20 +29,40 @@ mod attention;
 pub mod checkpoint;
 mod conv;
 mod error;
-mod init;
 mod linear;
 mod module;
 mod norm;
+mod parameter;
+pub mod rng;
 mod schedule;
+mod store;
 
 pub use adam::Adam;
 pub use attention::{Attention, attend};
-pub use autograd::l1_loss;
 pub use conv::{Conv2d, DepthwiseConv2d};
 pub use error::Error;
-pub use init::Init;
 pub use linear::Linear;
-pub use module::{Layout, Module, Parameter, State, join, load_state_dict, parameters, state_dict};
+pub use module::{Module, State, join, load_state_dict, parameters, state_dict};
 pub use norm::LayerNorm;
+pub use parameter::{Layout, Parameter};
 pub use schedule::Schedule;
+pub use store::ParameterStore;
 pub use tensor::ops::AdamOptions;
+
+/// The mean distance of a prediction from its target: `mean |a − b|`, one number.
+///
+/// ```
+/// use autograd::Var;
+/// use tensor::{Device, Tensor};
+/// # fn main() -> Result<(), tensor::Error> {
+/// let device = Device::open(None)?;
+/// let prediction = Var::parameter(Tensor::new(&device, &[1.0, 5.0, 2.0, 2.0], &[4]));
+/// let target = Var::constant(Tensor::new(&device, &[1.5, 2.0, 2.0, 2.5], &[4]));
+/// let loss = nn::l1_loss(&prediction, &target);
+/// assert_eq!(loss.item()?, (0.5 + 3.0 + 0.0 + 0.5) / 4.0);
+/// loss.backward();
+/// let slopes = prediction.grad().expect("it was used").to_vec()?;
+/// assert_eq!(slopes, [-0.25, 0.25, 0.0, -0.25]); // towards the target, whatever the distance
+/// # Ok(()) }
+/// ```
+pub use autograd::l1_loss;

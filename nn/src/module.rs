@@ -1,13 +1,11 @@
 //! Modules: parameters and buffers found by name.
 
-use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use autograd::Var;
 use tensor::Tensor;
 
-use crate::Error;
 use crate::checkpoint::{Array, Data, StateDict};
+use crate::{Error, Layout, Parameter};
 
 /// Anything with named state: a layer, or a network of them.
 pub trait Module {
@@ -34,94 +32,12 @@ pub fn join(name: &str, child: &str) -> String {
     }
 }
 
-/// A trained tensor, and how PyTorch lays it out in files.
-pub struct Parameter {
-    var: Var,
-    layout: Layout,
-}
-
-impl Parameter {
-    /// A parameter that starts at `value`.
-    pub fn new(value: Tensor, layout: Layout) -> Self {
-        Parameter {
-            var: Var::parameter(value),
-            layout,
-        }
-    }
-
-    /// How PyTorch lays it out in files.
-    pub fn layout(&self) -> Layout {
-        self.layout
-    }
-}
-
-impl Deref for Parameter {
-    type Target = Var;
-    fn deref(&self) -> &Var {
-        &self.var
-    }
-}
-
-/// How PyTorch lays a parameter out, where it differs from ours. Convolutions here are channels
-/// last; their weights are turned once, when a file is read or written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Layout {
-    /// The same.
-    Same,
-    /// [N, K] here, [N, K, 1, 1] there.
-    Conv1x1,
-    /// [3, 3, Ci, Co] here, [Co, Ci, 3, 3] there.
-    Conv3x3,
-    /// [5, 5, C] here, [C, 1, 5, 5] there.
-    Depthwise5x5,
-}
-
-impl Layout {
-    /// PyTorch's shape of a parameter that has `shape` here.
-    fn file_shape(self, shape: &[usize]) -> Vec<usize> {
-        match (self, shape) {
-            (Layout::Conv1x1, &[n, k]) => vec![n, k, 1, 1],
-            (Layout::Conv3x3, &[kh, kw, ci, co]) => vec![co, ci, kh, kw],
-            (Layout::Depthwise5x5, &[kh, kw, c]) => vec![c, 1, kh, kw],
-            _ => shape.to_vec(),
-        }
-    }
-
-    /// Both turned layouts exchange a [taps, channels] matrix: [9, Ci, Co] ↔ [Co, Ci, 9] and
-    /// [25, 1, C] ↔ [C, 1, 25] reverse three axes, so one function serves both directions.
-    fn reverse(data: &[f32], [a, b, c]: [usize; 3]) -> Vec<f32> {
-        let mut out = Vec::with_capacity(data.len());
-        for k in 0..c {
-            for j in 0..b {
-                out.extend((0..a).map(|i| data[(i * b + j) * c + k]));
-            }
-        }
-        out
-    }
-
-    fn to_file(self, data: Vec<f32>, shape: &[usize]) -> Vec<f32> {
-        match (self, shape) {
-            (Layout::Conv3x3, &[kh, kw, ci, co]) => Self::reverse(&data, [kh * kw, ci, co]),
-            (Layout::Depthwise5x5, &[kh, kw, c]) => Self::reverse(&data, [kh * kw, 1, c]),
-            _ => data,
-        }
-    }
-
-    fn to_ours(self, data: &[f32], shape: &[usize]) -> Vec<f32> {
-        match (self, shape) {
-            (Layout::Conv3x3, &[kh, kw, ci, co]) => Self::reverse(data, [co, ci, kh * kw]),
-            (Layout::Depthwise5x5, &[kh, kw, c]) => Self::reverse(data, [c, 1, kh * kw]),
-            _ => data.to_vec(),
-        }
-    }
-}
-
 /// All parameters by name, for the optimiser. The order is that of the visit.
-pub fn parameters(module: &dyn Module) -> Vec<(String, Var)> {
+pub fn parameters(module: &dyn Module) -> Vec<(String, Parameter)> {
     let mut found = Vec::new();
     module.visit("", &mut |name, state| {
         if let State::Parameter(p) = state {
-            found.push((name, p.var.clone()));
+            found.push((name, p.clone()));
         }
     });
     found
@@ -135,7 +51,7 @@ pub fn state_dict(module: &dyn Module) -> Result<StateDict, Error> {
     let mut dict = StateDict::default();
     let mut tensors = Vec::new();
     module.visit("", &mut |name, state| match state {
-        State::Parameter(p) => tensors.push((name, p.layout, p.var.value().clone())),
+        State::Parameter(p) => tensors.push((name, p.layout(), p.value().clone())),
         State::Buffer(t) => tensors.push((name, Layout::Same, t.clone())),
         State::Flag(f) => {
             let data = Data::Bool(vec![f.load(Ordering::Relaxed)]);
@@ -196,7 +112,7 @@ pub fn load_state_dict(
         };
         match (state, &array.data) {
             (State::Parameter(p), Data::F32(data)) => {
-                p.var.set(&p.layout.to_ours(data, p.var.shape()));
+                p.value().set(&p.layout().to_ours(data, p.shape()));
             }
             (State::Buffer(t), Data::F32(data)) => t.set(data),
             (State::Flag(f), Data::Bool(value)) => f.store(value[0], Ordering::Relaxed),
@@ -214,7 +130,7 @@ fn check(name: &str, state: &State, dict: &StateDict) -> Result<(), String> {
         .get(name)
         .ok_or_else(|| format!("`{name}` is missing"))?;
     let shape = match state {
-        State::Parameter(p) => p.layout.file_shape(p.var.shape()),
+        State::Parameter(p) => p.layout().file_shape(p.shape()),
         State::Buffer(t) => t.shape().to_vec(),
         State::Flag(_) => vec![],
     };

@@ -6,13 +6,22 @@ mod common;
 use std::sync::Arc;
 
 use autograd::Var;
-use common::{assert_close, device, host, normal_cdf, random, sums};
-use nn::{Attention, Conv2d, DepthwiseConv2d, Init, LayerNorm, Linear};
+use common::{device, normal_cdf, random, sums};
+use nn::{Attention, Conv2d, DepthwiseConv2d, LayerNorm, Linear, ParameterStore};
 use tensor::ops::{AttentionLists, RowLists};
 use tensor::{Tensor, ops};
 
-fn init(seed: u64) -> Init {
-    Init::new(&device(), seed)
+fn store(seed: u64) -> ParameterStore {
+    ParameterStore::new(&device(), seed)
+}
+
+fn host(x: &Var) -> Vec<f64> {
+    common::host(x.value())
+}
+
+#[track_caller]
+fn assert_close(name: &str, got: &Var, expected: &[f64], tolerance: f64) {
+    common::assert_close(name, got.value(), expected, tolerance);
 }
 
 fn data(seed: u64, shape: &[usize]) -> Var {
@@ -21,13 +30,15 @@ fn data(seed: u64, shape: &[usize]) -> Var {
 
 /// Gives a parameter random values: many start at 0 or 1, or too small to show a mistake.
 fn randomise(parameter: &Var, seed: u64) -> Vec<f64> {
-    parameter.copy_from(&random(seed, parameter.shape()));
+    parameter
+        .value()
+        .copy_from(&random(seed, parameter.shape()));
     host(parameter)
 }
 
 #[test]
 fn linear_is_the_product_with_its_weights_plus_bias() {
-    let layer = Linear::new(&mut init(1), 7, 5, true);
+    let layer = Linear::new(&mut store(1), 7, 5, true);
     let w = randomise(&layer.weight, 1);
     let b = randomise(layer.bias.as_ref().unwrap(), 2);
     let (x, residual) = (data(3, &[2, 3, 7]), data(4, &[2, 3, 5]));
@@ -41,15 +52,15 @@ fn linear_is_the_product_with_its_weights_plus_bias() {
     let gelu: Vec<f64> = expected.iter().map(|y| y * normal_cdf(*y)).collect();
     assert_close("gelu", &layer.forward_gelu(&x), &gelu, 1e-6);
 
-    let plain = Linear::new(&mut init(1), 7, 5, false);
-    plain.weight.copy_from(&layer.weight);
+    let plain = Linear::new(&mut store(1), 7, 5, false);
+    plain.weight.value().copy_from(layer.weight.value());
     assert!(plain.bias.is_none());
     assert_close("no bias", &plain.forward(&x), &product, 1e-6);
 }
 
 #[test]
 fn a_1x1_convolution_is_a_linear_layer_of_pixels() {
-    let layer = Linear::conv1x1(&mut init(1), 3, 4);
+    let layer = Linear::conv1x1(&mut store(1), 3, 4);
     let w = randomise(&layer.weight, 1);
     let x = data(2, &[2, 3, 5, 3]);
     let hx = host(&x);
@@ -75,7 +86,7 @@ fn convolutions_sum_over_their_taps() {
     let (h, w, ci, co) = (4, 5, 3, 2);
     let x = data(1, &[2, h, w, ci]);
     let hx = host(&x);
-    let dense = Conv2d::new(&mut init(1), ci, co);
+    let dense = Conv2d::new(&mut store(1), ci, co);
     let (weight, bias) = (host(&dense.weight), host(&dense.bias));
     let expected = sums([2 * h * w, co], 9 * ci, |p, o, l| {
         let (tap, i) = (l / ci, l % ci);
@@ -84,7 +95,7 @@ fn convolutions_sum_over_their_taps() {
     });
     assert_close("conv2d", &dense.forward(&x), &expected, 1e-6);
 
-    let depthwise = DepthwiseConv2d::new(&mut init(1), ci);
+    let depthwise = DepthwiseConv2d::new(&mut store(1), ci);
     let (weight, bias) = (host(&depthwise.weight), host(&depthwise.bias));
     let expected = sums([2 * h * w, ci], 25, |p, c, tap| {
         let x = pixel(&hx, [h, w, ci], p, [tap / 5, tap % 5], 2, c);
@@ -96,7 +107,7 @@ fn convolutions_sum_over_their_taps() {
 #[test]
 fn layer_norm_makes_every_token_mean_0_and_variance_1() {
     let c = 7;
-    let layer = LayerNorm::new(&mut init(1), c);
+    let layer = LayerNorm::new(&mut store(1), c);
     assert_eq!(
         (host(&layer.weight), host(&layer.bias)),
         (vec![1.0; c], vec![0.0; c])
@@ -122,7 +133,7 @@ fn attention_adds_up_a_tokens_results_over_its_lists() {
         queries: RowLists::new(&device(), &queries, 2, tokens),
         keys: RowLists::new(&device(), &keys, 2, tokens),
     });
-    let layer = Attention::new(&mut init(1), c, qk, heads);
+    let layer = Attention::new(&mut store(1), c, qk, heads);
     for (seed, linear) in [&layer.to_q, &layer.to_k, &layer.to_v, &layer.proj]
         .iter()
         .enumerate()
@@ -155,7 +166,7 @@ fn attention_adds_up_a_tokens_results_over_its_lists() {
 
 #[test]
 fn linear_starts_normal_with_deviation_0_02() {
-    let layer = Linear::new(&mut init(1), 300, 200, true);
+    let layer = Linear::new(&mut store(1), 300, 200, true);
     let w = host(&layer.weight);
     let n = w.len() as f64;
     let mean = w.iter().sum::<f64>() / n;
@@ -178,10 +189,10 @@ fn linear_starts_normal_with_deviation_0_02() {
 
 #[test]
 fn convolutions_start_uniform_within_one_over_the_root_of_their_inputs() {
-    let mut init = init(1);
-    let dense = Conv2d::new(&mut init, 40, 40);
-    let depthwise = DepthwiseConv2d::new(&mut init, 200);
-    let point = Linear::conv1x1(&mut init, 60, 60);
+    let mut store = store(1);
+    let dense = Conv2d::new(&mut store, 40, 40);
+    let depthwise = DepthwiseConv2d::new(&mut store, 200);
+    let point = Linear::conv1x1(&mut store, 60, 60);
     for (weight, inputs) in [
         (&dense.weight, 360.0),
         (&depthwise.weight, 25.0),
@@ -203,10 +214,10 @@ fn convolutions_start_uniform_within_one_over_the_root_of_their_inputs() {
 #[test]
 fn the_same_seed_gives_the_same_weights_and_another_seed_others() {
     let weights = |seed| {
-        let mut init = init(seed);
-        let linear = Linear::new(&mut init, 9, 9, true);
-        let conv = Conv2d::new(&mut init, 3, 5);
-        [&linear.weight, &conv.weight, &conv.bias].map(|p| p.to_vec().unwrap())
+        let mut store = store(seed);
+        let linear = Linear::new(&mut store, 9, 9, true);
+        let conv = Conv2d::new(&mut store, 3, 5);
+        [&linear.weight, &conv.weight, &conv.bias].map(|p| p.value().to_vec().unwrap())
     };
     assert_eq!(weights(7), weights(7));
     let (seven, eight) = (weights(7), weights(8));
@@ -216,15 +227,15 @@ fn the_same_seed_gives_the_same_weights_and_another_seed_others() {
 #[test]
 #[should_panic(expected = "forward_gelu: this layer has no bias")]
 fn gelu_of_a_layer_without_bias_panics() {
-    let layer = Linear::new(&mut init(1), 3, 3, false);
+    let layer = Linear::new(&mut store(1), 3, 3, false);
     layer.forward_gelu(&Var::constant(Tensor::full(&device(), 1.0, &[1, 3])));
 }
 
 #[test]
 fn gradients_reach_every_parameter_of_a_layer() {
-    let layer = Linear::new(&mut init(1), 3, 2, true);
+    let layer = Linear::new(&mut store(1), 3, 2, true);
     let x = data(1, &[4, 3]);
-    let zero = Var::constant(ops::scale(&layer.forward(&x), 0.0));
+    let zero = Var::constant(ops::scale(layer.forward(&x).value(), 0.0));
     nn::l1_loss(&layer.forward_gelu(&x), &zero).backward();
     let named = nn::parameters(&layer);
     let names: Vec<&str> = named.iter().map(|(name, _)| name.as_str()).collect();

@@ -9,8 +9,8 @@ use autograd::Var;
 use common::{device, random};
 use nn::checkpoint::{Array, Data, StateDict};
 use nn::{
-    Adam, AdamOptions, Conv2d, DepthwiseConv2d, Init, LayerNorm, Linear, Module, State, join,
-    l1_loss, load_state_dict, parameters, state_dict,
+    Adam, AdamOptions, Conv2d, DepthwiseConv2d, LayerNorm, Linear, Module, ParameterStore, State,
+    join, l1_loss, load_state_dict, parameters, state_dict,
 };
 use tensor::Tensor;
 
@@ -26,12 +26,12 @@ struct Net {
 
 impl Net {
     fn new(seed: u64) -> Net {
-        let init = &mut Init::new(&device(), seed);
+        let store = &mut ParameterStore::new(&device(), seed);
         Net {
-            conv: Conv2d::new(init, 2, 3),
-            depthwise: DepthwiseConv2d::new(init, 3),
-            point: Linear::conv1x1(init, 3, 4),
-            norm: LayerNorm::new(init, 4),
+            conv: Conv2d::new(store, 2, 3),
+            depthwise: DepthwiseConv2d::new(store, 3),
+            point: Linear::conv1x1(store, 3, 4),
+            norm: LayerNorm::new(store, 4),
             means: random(seed, &[5, 4]),
             started: AtomicBool::new(seed.is_multiple_of(2)),
         }
@@ -82,7 +82,15 @@ fn every_layout_is_pytorchs() {
     );
 
     let file = values(&dict.arrays["conv.weight"]); // [o, i, tap]
-    for (at, ours) in net.conv.weight.to_vec().unwrap().into_iter().enumerate() {
+    for (at, ours) in net
+        .conv
+        .weight
+        .value()
+        .to_vec()
+        .unwrap()
+        .into_iter()
+        .enumerate()
+    {
         let (tap, i, o) = (at / 6, at / 3 % 2, at % 3); // [tap, i, o]
         assert_eq!(
             file[(o * 2 + i) * 9 + tap],
@@ -94,6 +102,7 @@ fn every_layout_is_pytorchs() {
     for (at, ours) in net
         .depthwise
         .weight
+        .value()
         .to_vec()
         .unwrap()
         .into_iter()
@@ -103,7 +112,7 @@ fn every_layout_is_pytorchs() {
     }
     assert_eq!(
         values(&dict.arrays["point.weight"]),
-        net.point.weight.to_vec().unwrap()
+        net.point.weight.value().to_vec().unwrap()
     );
 }
 
@@ -112,15 +121,15 @@ fn loaded_state_is_the_saved_one_and_computes_the_same() {
     let (a, b) = (Net::new(1), Net::new(2));
     let x = Var::constant(random(3, &[1, 5, 7, 2]));
     assert_ne!(
-        a.forward(&x).to_vec().unwrap(),
-        b.forward(&x).to_vec().unwrap()
+        a.forward(&x).value().to_vec().unwrap(),
+        b.forward(&x).value().to_vec().unwrap()
     );
     let saved = state_dict(&a).unwrap();
     load_state_dict(&b, &saved, |_| true).unwrap();
     assert_eq!(state_dict(&b).unwrap(), saved);
     assert_eq!(
-        a.forward(&x).to_vec().unwrap(),
-        b.forward(&x).to_vec().unwrap()
+        a.forward(&x).value().to_vec().unwrap(),
+        b.forward(&x).value().to_vec().unwrap()
     );
 }
 
@@ -303,9 +312,9 @@ fn adams_first_step_has_the_size_of_the_learning_rate() {
     };
     let mut adam = Adam::new(parameters(&net), options);
     adam.set_lr(1e-3);
-    let before = net.point.weight.to_vec().unwrap();
+    let before = net.point.weight.value().to_vec().unwrap();
     train(&net, &mut adam, 0..1);
-    let after = net.point.weight.to_vec().unwrap();
+    let after = net.point.weight.value().to_vec().unwrap();
     let sizes = before.iter().zip(after).map(|(b, a)| (a - b).abs());
     assert!(sizes.into_iter().all(|s| (s - 1e-3).abs() < 1e-5));
 }

@@ -33,7 +33,10 @@ pub const FILES: &[(&str, &str)] = &[
     ),
     ("plain/reduce", include_str!("../plain/reduce.wgsl")),
     ("plain/rows", include_str!("../plain/rows.wgsl")),
-    ("plain/counting_sort", include_str!("../plain/counting_sort.wgsl")),
+    (
+        "plain/counting_sort",
+        include_str!("../plain/counting_sort.wgsl"),
+    ),
     (
         "plain/sort_tokens",
         include_str!("../plain/sort_tokens.wgsl"),

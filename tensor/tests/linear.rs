@@ -3,9 +3,15 @@
 mod common;
 
 use common::{assert_close, assert_same_bits, host, normal_cdf, random, sums};
+use tensor::Tensor;
 use tensor::ops::{self, Activation};
 
 const ROWS: [usize; 2] = [3, 87]; // several workgroups of rows, the last one part full
+
+fn weights_grad(x: &Tensor, dy: &Tensor) -> Tensor {
+    let [dw, _] = ops::linear_backward_w(x, dy);
+    dw.total()
+}
 
 #[test]
 fn every_width_and_depth_gives_the_product_and_both_gradients() {
@@ -40,7 +46,7 @@ fn check(rows: [usize; 2], n: usize, k: usize) {
     let expected: Vec<f64> = expected.iter().zip(&hx).map(|(dx, x)| dx + x).collect();
     assert_close(&name("dx onto another"), &onto, &expected, 5e-6);
 
-    let (dw, db) = ops::linear_backward_w(&x, &dy);
+    let [dw, db] = ops::linear_backward_w(&x, &dy).map(ops::RowSum::total);
     assert_eq!((dw.shape(), db.shape()), (w.shape(), &[n][..]));
     let expected = sums([n, k], m, |i, j, l| hdy[l * n + i] * hx[l * k + j]);
     assert_close(&name("dw"), &dw, &expected, 2e-5);
@@ -94,7 +100,7 @@ fn the_weight_gradient_of_very_many_rows_loses_none() {
     let rows = 4096 * 128 + 77; // beyond the number of chunks: they grow instead
     let (x, dy) = (random(8, &[rows, 1]), random(9, &[rows, 1]));
     let expected: f64 = common::zip(&x, &dy, |x, dy| x * dy).into_iter().sum();
-    let (dw, _) = ops::linear_backward_w(&x, &dy);
+    let [dw, _] = ops::linear_backward_w(&x, &dy).map(ops::RowSum::total);
     assert_close("dw", &dw, &[expected], 5e-6);
 
     // The same numbers as the first of four columns each: the kernel that takes them in fours.
@@ -102,7 +108,7 @@ fn the_weight_gradient_of_very_many_rows_loses_none() {
         let values = host(t).into_iter().flat_map(|v| [v as f32, 0.0, 0.0, 0.0]);
         tensor::Tensor::new(t.device(), &values.collect::<Vec<_>>(), &[rows, 4])
     };
-    let (dw, _) = ops::linear_backward_w(&fours(&x), &fours(&dy));
+    let [dw, _] = ops::linear_backward_w(&fours(&x), &fours(&dy)).map(ops::RowSum::total);
     let mut all = [0.0; 16];
     all[0] = expected;
     assert_close("dw in fours", &dw, &all, 5e-6);
@@ -119,8 +125,11 @@ fn two_runs_give_the_same_bits() {
         ops::linear(&x, &w, None, Activation::Gelu, Some(&dy))
     });
     assert_same_bits("dx", || ops::linear_backward_x(&dy, &w, None));
-    assert_same_bits("dw", || ops::linear_backward_w(&x, &dy).0);
-    assert_same_bits("db", || ops::linear_backward_w(&x, &dy).1);
+    assert_same_bits("dw", || weights_grad(&x, &dy));
+    assert_same_bits("db", || {
+        let [_, db] = ops::linear_backward_w(&x, &dy);
+        db.total()
+    });
 }
 
 #[test]
@@ -130,5 +139,5 @@ fn layers_of_a_thousand_channels_have_a_weight_gradient() {
     let expected = sums([1028, 1028], 2, |i, j, l| {
         hdy[l * 1028 + i] * hx[l * 1028 + j]
     });
-    assert_close("dw", &ops::linear_backward_w(&x, &dy).0, &expected, 1e-5);
+    assert_close("dw", &weights_grad(&x, &dy), &expected, 1e-5);
 }

@@ -84,3 +84,46 @@ fn two_runs_give_the_same_bits() {
     assert_same_bits("l1_loss", || ops::l1_loss(&a, &b));
     assert_same_bits("l1_loss_backward", || ops::l1_loss_backward(&a, &b, &dy));
 }
+
+#[test]
+fn a_row_sum_is_written_to_or_added_to_what_is_there() {
+    for (rows, columns) in [(1, 3), (5, 8), (33, 40), (2000, 7)] {
+        let x = random(7, &[rows, columns]);
+        let target = random(8, &[columns]);
+        let before = host(&target);
+        let sums = |dy: &Tensor| {
+            let [_, db] = ops::linear_backward_w(dy, dy); // db = Σ_rows dy
+            db
+        };
+        sums(&x).write(&target, true);
+        let total = sums(&x).total();
+        let added: Vec<f64> = host(&total)
+            .iter()
+            .zip(&before)
+            .map(|(a, b)| a + b)
+            .collect();
+        assert_close("added", &target, &added, 1e-6);
+        sums(&x).write(&target, false);
+        assert!(host(&target) == host(&total), "written");
+        let one: ops::RowSum = total.clone().into();
+        one.write(&target, true);
+        let twice: Vec<f64> = host(&total).iter().map(|v| 2.0 * v).collect();
+        assert_close("a sum of one row, added", &target, &twice, 0.0);
+    }
+}
+
+#[test]
+fn the_parts_of_a_row_sum_have_the_bits_of_the_whole() {
+    // LayerNorm's kernel leaves the sums for w and b side by side.
+    for (rows, c) in [(3, 5), (70, 40), (9000, 12)] {
+        let (x, dy) = (random(1, &[rows, c]), random(2, &[rows, c]));
+        let (w, b) = (random(3, &[c]), random(4, &[c]));
+        let (_, stats) = ops::layer_norm(&x, &w, &b, 1e-5);
+        let (_, dw, db) = common::totals(ops::layer_norm_backward(&x, &w, &stats, &dy, None));
+        let (_, sum_w, sum_b) = ops::layer_norm_backward(&x, &w, &stats, &dy, None);
+        let targets = [&w, &b].map(|t| Tensor::full(&device(), 9.0, t.shape()));
+        sum_w.write(&targets[0], false);
+        sum_b.write(&targets[1], false);
+        assert!(host(&targets[0]) == host(&dw) && host(&targets[1]) == host(&db));
+    }
+}

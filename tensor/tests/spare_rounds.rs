@@ -40,7 +40,7 @@ fn products_and_norms() {
         let [w, dy] = [(2, [40, 96]), (3, [77, 40])].map(|(s, shape)| random(device, s, &shape));
         let [scale, bias, b] = [(4, 96), (5, 96), (6, 40)].map(|(s, n)| random(device, s, &[n]));
         let y = ops::linear(&x, &w, Some(&b), Activation::Gelu, Some(&dy));
-        let (dw, db) = ops::linear_backward_w(&x, &dy);
+        let [dw, db] = ops::linear_backward_w(&x, &dy).map(ops::RowSum::total);
         let (norm, _) = ops::layer_norm(&x, &scale, &bias, 1e-5);
         vec![y, ops::linear_backward_x(&dy, &w, None), dw, db, norm]
     });
@@ -52,8 +52,8 @@ fn convolutions() {
         let x = random(device, 1, &[1, 9, 11, 40]);
         let w = random(device, 2, &[3, 3, 40, 40]);
         let depth = random(device, 3, &[5, 5, 40]);
-        let (dw, db) = ops::conv3x3_backward_w(&x, &x);
-        let (ddepth, _) = ops::depthwise5x5_backward_w(&x, &x);
+        let [dw, db] = ops::conv3x3_backward_w(&x, &x).map(ops::RowSum::total);
+        let [ddepth, _] = ops::depthwise5x5_backward_w(&x, &x).map(ops::RowSum::total);
         let y = ops::conv3x3(&x, &w, None, Some(&x));
         vec![y, dw, db, ops::depthwise5x5(&x, &depth, None), ddepth]
     });

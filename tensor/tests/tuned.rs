@@ -90,7 +90,7 @@ fn linear() {
                 .map(|(seed, shape)| random(device, seed, &shape));
             let (b, r) = (b.reshape(&[co]), random(device, 4, &[rows, co]));
             let (y, h) = ops::linear_gelu(&x, &w, &b);
-            let (dw, db) = ops::linear_backward_w(&x, &r);
+            let [dw, db] = ops::linear_backward_w(&x, &r).map(ops::RowSum::total);
             vec![
                 ops::linear(&x, &w, Some(&b), Activation::None, Some(&r)),
                 y,
@@ -110,7 +110,7 @@ fn conv3x3() {
             let x = random(device, 1, &[2, h, w, ci]);
             let (k, b) = (random(device, 2, &[3, 3, ci, co]), random(device, 3, &[co]));
             let dy = random(device, 4, &[2, h, w, co]);
-            let (dw, db) = ops::conv3x3_backward_w(&x, &dy);
+            let [dw, db] = ops::conv3x3_backward_w(&x, &dy).map(ops::RowSum::total);
             vec![
                 ops::conv3x3(&x, &k, Some(&b), Some(&dy)),
                 ops::conv3x3(&x, &k, None, None),
@@ -134,7 +134,7 @@ fn depthwise5x5() {
             let [x, dy] = [1, 2].map(|seed| random(device, seed, &[2, h, w, c]));
             let (k, b) = (random(device, 3, &[5, 5, c]), random(device, 4, &[c]));
             let (y, kept) = ops::depthwise5x5_gelu_add_keeping(&x, &k, &b);
-            let (dw, db) = ops::depthwise5x5_backward_w(&x, &dy);
+            let [dw, db] = ops::depthwise5x5_backward_w(&x, &dy).map(ops::RowSum::total);
             vec![
                 ops::depthwise5x5(&x, &k, Some(&b)),
                 y,
@@ -154,7 +154,8 @@ fn layer_norm() {
             let [x, dy] = [1, 2].map(|seed| random(device, seed, &[rows, c]));
             let [w, b] = [3, 4].map(|seed| random(device, seed, &[c]));
             let (y, stats) = ops::layer_norm(&x, &w, &b, 1e-5);
-            let (dx, dw, db) = ops::layer_norm_backward(&x, &w, &stats, &dy, Some(&y));
+            let (dx, dw, db) =
+                common::totals(ops::layer_norm_backward(&x, &w, &stats, &dy, Some(&y)));
             vec![y, dx, dw, db]
         });
     }
@@ -262,7 +263,8 @@ fn a_tuned_kernel_that_a_driver_does_not_compile_is_replaced() {
         let rows = x.reshape(&[480, 40]);
         let scale = random(device, 5, &[40]);
         let (_, stats) = ops::layer_norm(&rows, &scale, &scale, 1e-5);
-        let (dx, dw, db) = ops::layer_norm_backward(&rows, &scale, &stats, &rows, None);
+        let (dx, dw, db) =
+            common::totals(ops::layer_norm_backward(&rows, &scale, &stats, &rows, None));
         let (lists, rows) = lists(device, [2, 9, 12]);
         let q = random(device, 3, &[1, rows, 36]);
         let (y, lse) = ops::attention(&q, &q, &q, &lists, 4);
@@ -272,8 +274,8 @@ fn a_tuned_kernel_that_a_driver_does_not_compile_is_replaced() {
         let tokens = random(device, 4, &[1, 300, 40]);
         let sums = ops::centre_sums(&tokens, &sorted);
         let linear = ops::linear(&x, &w, None, Activation::None, None);
-        let (dconv, _) = ops::conv3x3_backward_w(&x, &x);
-        let (ddepth, _) = ops::depthwise5x5_backward_w(&x, &x);
+        let [dconv, _] = ops::conv3x3_backward_w(&x, &x).map(ops::RowSum::total);
+        let [ddepth, _] = ops::depthwise5x5_backward_w(&x, &x).map(ops::RowSum::total);
         let all = [linear, dconv, ddepth, dx, dw, db, y, lse, sums];
         [&all[..], &gradients].concat()
     };

@@ -1,4 +1,4 @@
-//! Gradients of an op in the middle of a graph, against central differences.
+//! What tests of gradients share: an op in the middle of a graph, against central differences.
 #![allow(dead_code)] // each test binary uses a part
 
 #[path = "../../../tensor/tests/common/mod.rs"]
@@ -6,6 +6,7 @@ mod base;
 
 use autograd::{Var, mul, no_grad, scale, sum};
 pub use base::*;
+use parking_lot::{Mutex, MutexGuard};
 use tensor::Tensor;
 
 /// What the inputs are multiplied by on their way into the op, so that it is not the first one.
@@ -16,6 +17,24 @@ const STEP: f32 = 1.0 / 64.0;
 const TOLERANCE: f64 = 1e-4;
 /// Elements of an input that are moved one by one, evenly spread from the first to the last.
 const MOVED: usize = 24;
+
+/// Held by every test of a binary whose tests count what the device does: all share it.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock()
+}
+
+/// A parameter of one number.
+pub fn number(value: f32) -> Var {
+    Var::parameter(Tensor::full(&device(), value, &[1]))
+}
+
+/// The gradient of one number.
+#[track_caller]
+pub fn assert_grad(of: &Var, expected: f32) {
+    let grad = of.grad().expect("a gradient").item().unwrap();
+    assert_eq!(grad, expected);
+}
 
 /// Numbers of either sign and a size in [0.2, 1.2): the kinks are at 0, and no step reaches them.
 pub fn away_from_zero(seed: u64, shape: &[usize]) -> Tensor {

@@ -163,10 +163,8 @@ fn random(device: &Device, shape: &[usize]) -> Tensor {
     const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
     static STATE: AtomicU64 = AtomicU64::new(0);
     let values = (0..shape.iter().product()).map(|_| {
-        let z = STATE.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
-        let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z >> 40) as f32 / (1u64 << 24) as f32 - 0.5
+        let state = STATE.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
+        (nn::rng::mix(state) >> 40) as f32 / (1u64 << 24) as f32 - 0.5
     });
     Tensor::new(device, &values.collect::<Vec<_>>(), shape)
 }

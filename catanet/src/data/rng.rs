@@ -1,9 +1,10 @@
 //! Random numbers that never change.
 //!
-//! The order of training images, their crops and every generated scene follow from these few lines: a crate may
-//! change its streams between versions, a seed printed in a README may not change its meaning. SplitMix64 (Steele,
-//! Lea & Flood 2014): a counter through a mixing function, so any (seed, stream, index) is reached at once. Only
-//! integer arithmetic, +, −, ×, ÷ and √ are used on the way to a sample: exact on every machine.
+//! The order of training images, their crops and every generated scene follow from these few lines. SplitMix64 is a
+//! counter through a mixing function, so any (seed, stream, index) is reached at once. Only integer arithmetic, +, −,
+//! ×, ÷ and √ are used on the way to a sample: exact on every machine.
+
+use nn::rng::{SplitMix64, mix};
 
 /// Which numbers are wanted, so that crops, orders and scenes of one seed are unrelated.
 #[derive(Clone, Copy)]
@@ -15,19 +16,17 @@ pub(super) enum Stream {
 }
 
 /// A stream of random numbers.
-pub(super) struct Rng(u64);
+pub(super) struct Rng(SplitMix64);
 
 impl Rng {
     /// The stream of item `index` (an epoch, a sample, a scene) under `seed`.
     pub fn new(seed: u64, stream: Stream, index: u64) -> Self {
-        Self(mix(
-            mix(mix(seed).wrapping_add(stream as u64)).wrapping_add(index)
-        ))
+        let stream = mix(mix(seed).wrapping_add(stream as u64));
+        Self(SplitMix64::new(mix(stream.wrapping_add(index))))
     }
 
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mix(self.0)
+        self.0.next_u64()
     }
 
     /// An integer in 0..n (n > 0); the bias of n / 2⁶⁴ is far below anything observable.
@@ -77,12 +76,6 @@ impl Rng {
         }
         order
     }
-}
-
-fn mix(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]

@@ -14,12 +14,12 @@ impl TAB {
         let n = residual.shape()[1];
         let residual = residual.value().reshape(&[n, DIM]);
         let tokens = |rows: Tensor| Var::constant(rows.reshape(&[1, rows.rows(), DIM]));
-        let rows = |tokens: Var| tokens.reshape(&[tokens.rows(), DIM]);
+        let rows = |tokens: Var| tokens.value().reshape(&[tokens.rows(), DIM]);
         let norm = |rows: Tensor| self.norm.forward(&tokens(rows));
 
         let directions = ops::unit(&self.means);
         let owners = |run: &Range<usize>| {
-            let tokens = ops::unit(&norm(ops::slice(&residual, run.clone())));
+            let tokens = ops::unit(norm(ops::slice(&residual, run.clone())).value());
             ops::nearest_centre(&tokens, &directions).reshape(&[run.len()])
         };
         let owner = ops::concat(n, runs.iter().map(owners));

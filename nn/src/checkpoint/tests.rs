@@ -2,32 +2,13 @@
 
 mod hostile;
 
-use std::path::{Path, PathBuf};
-use std::{env, fs, process};
+use std::fs;
+use std::path::Path;
+
+use tempfile::tempdir;
 
 use super::pth_write::{self, Pickle};
 use super::*;
-
-/// A folder of one test's own, gone when the test ends.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(test: &str) -> Self {
-        let path = env::temp_dir().join(format!("checkpoint-{test}-{}", process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Scratch(path)
-    }
-
-    fn join(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 fn floats(shape: &[usize], values: &[f32]) -> Array {
     Array {
@@ -104,21 +85,21 @@ fn assert_same_arrays(a: &StateDict, b: &StateDict) {
 
 #[test]
 fn a_pth_comes_back_bit_by_bit() {
-    let folder = Scratch::new("pth");
-    save_pth(folder.join("a.pth"), &sample()).unwrap();
-    let first = load(folder.join("a.pth")).unwrap();
+    let folder = tempdir().unwrap();
+    save_pth(folder.path().join("a.pth"), &sample()).unwrap();
+    let first = load(folder.path().join("a.pth")).unwrap();
     assert_same_arrays(&first, &sample());
-    save_pth(folder.join("b.pth"), &first).unwrap();
+    save_pth(folder.path().join("b.pth"), &first).unwrap();
     assert_eq!(
-        fs::read(folder.join("a.pth")).unwrap(),
-        fs::read(folder.join("b.pth")).unwrap()
+        fs::read(folder.path().join("a.pth")).unwrap(),
+        fs::read(folder.path().join("b.pth")).unwrap()
     );
 }
 
 #[test]
 fn f32_safetensors_come_back_bit_by_bit_with_their_metadata() {
-    let folder = Scratch::new("safetensors");
-    let path = folder.join("a.safetensors");
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("a.safetensors");
     save_safetensors(&path, &sample(), Precision::F32).unwrap();
     let read = load(&path).unwrap();
     assert_same_arrays(&read, &sample());
@@ -168,25 +149,28 @@ fn f16_safetensors_round_to_nearest_even_and_keep_bools() {
 
 #[test]
 fn a_float_too_large_for_f16_is_refused_by_name() {
-    let folder = Scratch::new("large");
+    let folder = tempdir().unwrap();
     let big = state([("conv.bias", floats(&[2], &[1.0, 65520.0]))]);
-    let error = save_safetensors(folder.join("a"), &big, Precision::F16)
+    let error = save_safetensors(folder.path().join("a"), &big, Precision::F16)
         .unwrap_err()
         .to_string();
     assert!(
         error.contains("`conv.bias` holds 65520") && error.contains("32-bit"),
         "{error}"
     );
-    assert!(fs::read_dir(&folder.0).unwrap().next().is_none());
+    assert!(fs::read_dir(folder.path()).unwrap().next().is_none());
 }
 
 #[test]
 fn the_content_decides_the_format_not_the_name() {
-    let folder = Scratch::new("content");
-    save_pth(folder.join("a.safetensors"), &sample()).unwrap();
-    save_safetensors(folder.join("a.pth"), &sample(), Precision::F32).unwrap();
-    assert_same_arrays(&load(folder.join("a.safetensors")).unwrap(), &sample());
-    assert_same_arrays(&load(folder.join("a.pth")).unwrap(), &sample());
+    let folder = tempdir().unwrap();
+    save_pth(folder.path().join("a.safetensors"), &sample()).unwrap();
+    save_safetensors(folder.path().join("a.pth"), &sample(), Precision::F32).unwrap();
+    assert_same_arrays(
+        &load(folder.path().join("a.safetensors")).unwrap(),
+        &sample(),
+    );
+    assert_same_arrays(&load(folder.path().join("a.pth")).unwrap(), &sample());
 }
 
 #[test]
@@ -200,26 +184,32 @@ fn saving_an_array_that_contradicts_its_shape_panics() {
 
 #[test]
 fn writing_replaces_the_old_file_and_leaves_no_other() {
-    let folder = Scratch::new("atomic");
-    let path = folder.join("a.bin");
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("a.bin");
     write_atomically(&path, b"old").unwrap();
     write_atomically(&path, b"new").unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"new");
-    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 1);
+    // Whoever may read what the process makes may read this.
+    let plain = folder.path().join("plain");
+    fs::write(&plain, b"").unwrap();
+    let permissions = |path| fs::metadata(path).unwrap().permissions();
+    assert_eq!(permissions(&path), permissions(&plain));
+    fs::remove_file(plain).unwrap();
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
 #[test]
 fn a_failed_write_leaves_no_temporary_file() {
-    let folder = Scratch::new("failed");
-    let taken = folder.join("taken");
+    let folder = tempdir().unwrap();
+    let taken = folder.path().join("taken");
     fs::create_dir(&taken).unwrap();
     let error = save_pth(&taken, &sample()).unwrap_err().to_string();
     assert!(
         error.contains("taken") && error.contains("cannot be written"),
         "{error}"
     );
-    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 1);
-    assert!(save_pth(folder.join("no/such/folder.pth"), &sample()).is_err());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    assert!(save_pth(folder.path().join("no/such/folder.pth"), &sample()).is_err());
 }
 
 /// Four floats, 0 to 3, in storage 0.

@@ -1,7 +1,7 @@
 //! Dense 3×3 convolution: stride 1, zero padding 1.
 
 use super::check::{self, images};
-use super::sum_rows;
+use super::reduce::RowSum;
 use crate::Tensor;
 use crate::kernel::launch::Launch;
 use crate::kernel::tiles;
@@ -163,7 +163,7 @@ fn run(
 /// # Panics
 /// If the shapes do not fit.
 #[track_caller]
-pub fn conv3x3_backward_w(x: &Tensor, dy: &Tensor) -> (Tensor, Tensor) {
+pub fn conv3x3_backward_w(x: &Tensor, dy: &Tensor) -> [RowSum; 2] {
     let op = "conv3x3_backward_w";
     let ([b, h, w, ci], co) = (images(op, x), dy.channels());
     check::shape(op, "dy", dy, &[b, h, w, co]);
@@ -192,7 +192,7 @@ pub fn conv3x3_backward_w(x: &Tensor, dy: &Tensor) -> (Tensor, Tensor) {
         }
         None => plain.run(),
     };
-    (sum_rows(&dw).reshape(&[3, 3, ci, co]), sum_rows(&db))
+    [RowSum::new(dw, &[3, 3, ci, co]), RowSum::new(db, &[co])]
 }
 
 /// Rows per chunk: few enough for many invocations and a small error, unless the partial sums,

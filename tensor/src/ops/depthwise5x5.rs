@@ -1,7 +1,7 @@
 //! Depthwise 5×5 convolution: one filter per channel, stride 1, zero padding 2.
 
 use super::check::{self, images};
-use super::sum_rows;
+use super::reduce::RowSum;
 use crate::Tensor;
 use crate::kernel::launch::Launch;
 use crate::kernel::tiles;
@@ -119,7 +119,7 @@ fn run(op: &str, x: &Tensor, w: &Tensor, bias: Option<&Tensor>, after: After) ->
 /// # Panics
 /// If the shapes do not fit.
 #[track_caller]
-pub fn depthwise5x5_backward_w(x: &Tensor, dy: &Tensor) -> (Tensor, Tensor) {
+pub fn depthwise5x5_backward_w(x: &Tensor, dy: &Tensor) -> [RowSum; 2] {
     let op = "depthwise5x5_backward_w";
     let [b, h, w, c] = images(op, x);
     check::shape(op, "dy", dy, x.shape());
@@ -148,5 +148,5 @@ pub fn depthwise5x5_backward_w(x: &Tensor, dy: &Tensor) -> (Tensor, Tensor) {
         }
         None => plain.run(),
     };
-    (sum_rows(&dw).reshape(&[5, 5, c]), sum_rows(&db))
+    [RowSum::new(dw, &[5, 5, c]), RowSum::new(db, &[c])]
 }

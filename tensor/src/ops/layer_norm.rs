@@ -1,8 +1,7 @@
 //! Layer normalisation over the channels.
 
 use super::check;
-use super::parts::slice;
-use super::reduce::sum_rows;
+use super::reduce::{RowSum, few_rows};
 use crate::Tensor;
 use crate::kernel::launch::Launch;
 use crate::kernel::tiles::{self, NormRows, vec_width};
@@ -56,7 +55,7 @@ pub fn layer_norm_backward(
     stats: &Tensor,
     dy: &Tensor,
     residual: Option<&Tensor>,
-) -> (Tensor, Tensor, Tensor) {
+) -> (Tensor, RowSum, RowSum) {
     check::shape("layer_norm_backward", "dy", dy, x.shape());
     check::shape("layer_norm_backward", "residual", residual, x.shape());
     let (c, rows) = (x.channels(), x.rows());
@@ -91,6 +90,7 @@ pub fn layer_norm_backward(
         }
         None => plain.run(),
     };
-    let sums = sum_rows(&sums); // [2·C]
-    (dx, slice(&sums, 0..c), slice(&sums, c..2 * c))
+    let (sums, _) = few_rows(sums, 0..2 * c);
+    let sum = |columns| RowSum::of_columns(sums.clone(), columns, &[c]);
+    (dx, sum(0..c), sum(c..2 * c))
 }

@@ -1,7 +1,7 @@
 //! The matrix product of a linear layer, and its gradients.
 
 use super::check::{self, matrix, with_channels};
-use super::reduce::sum_rows;
+use super::reduce::RowSum;
 use crate::Tensor;
 use crate::kernel::launch::Launch;
 use crate::kernel::tiles;
@@ -85,7 +85,7 @@ pub fn linear_backward_x(dy: &Tensor, w: &Tensor, residual: Option<&Tensor>) -> 
 /// # Panics
 /// If the shapes do not fit.
 #[track_caller]
-pub fn linear_backward_w(x: &Tensor, dy: &Tensor) -> (Tensor, Tensor) {
+pub fn linear_backward_w(x: &Tensor, dy: &Tensor) -> [RowSum; 2] {
     let (rows, co, ci) = (x.rows(), dy.channels(), x.channels());
     let shapes = || format!("linear_backward_w: x {:?}, dy {:?}", x.shape(), dy.shape());
     assert!(dy.rows() == rows, "{}", shapes());
@@ -114,7 +114,7 @@ pub fn linear_backward_w(x: &Tensor, dy: &Tensor) -> (Tensor, Tensor) {
         }
         None => drop(plain.run()),
     }
-    (sum_rows(&dw).reshape(&[co, ci]), sum_rows(&db))
+    [RowSum::new(dw, &[co, ci]), RowSum::new(db, &[co])]
 }
 
 /// `[N, C]` → `[C, N]`.

@@ -344,7 +344,7 @@ fn a_lying_safetensors_header_is_refused() {
 
 #[test]
 fn every_error_names_the_file_and_what_to_do() {
-    let folder = Scratch::new("names");
+    let folder = tempdir().unwrap();
     for (name, content, advice) in [
         ("empty.pth", &b""[..], "download"),
         (
@@ -360,19 +360,24 @@ fn every_error_names_the_file_and_what_to_do() {
         ("cut.pth", b"PK\x03\x04", "download"),
         ("cut.safetensors", b"\x09\0\0\0\0\0\0\0{", "download"),
     ] {
-        fs::write(folder.join(name), content).unwrap();
+        fs::write(folder.path().join(name), content).unwrap();
         assert_says(
-            &load(folder.join(name)).unwrap_err().to_string(),
+            &load(folder.path().join(name)).unwrap_err().to_string(),
             &[name, advice],
         );
     }
-    let missing = load(folder.join("missing.pth")).unwrap_err().to_string();
+    let missing = load(folder.path().join("missing.pth"))
+        .unwrap_err()
+        .to_string();
     assert_says(
         &missing,
         &["missing.pth", "cannot be read", "check the path"],
     );
-    let directory = load(&folder.0).unwrap_err().to_string();
-    assert_says(&directory, &["checkpoint-names", "not a file"]);
+    let directory = load(folder.path()).unwrap_err().to_string();
+    assert_says(
+        &directory,
+        &[&folder.path().to_string_lossy(), "not a file"],
+    );
 }
 
 #[test]
