@@ -1,5 +1,5 @@
-// V, what a kernel loads and stores at once: here one number. `lib::vec` is this file where VEC =
-// 1.
+// V, what a kernel loads and stores at once: here one number. `lib::vec` is this file where
+// VEC = 1.
 
 alias V = f32;
 

@@ -5,9 +5,9 @@
 //
 // S = G·Q query slots and G·K key slots stand in the lists; an empty query slot has row NONE.
 //
-// Bindings: q [B, Nq, HEADS·DK], k [B, Nk, HEADS·DK], v [B, Nk, HEADS·DV], query_rows [S], key_rows
-// [G·K] u32, outputs y [B, S, HEADS·DV], lse [B, HEADS, S]; both zero in empty slots. q, k, v and y
-// may be f16.
+// Bindings: q [B, Nq, HEADS·DK], k [B, Nk, HEADS·DK], v [B, Nk, HEADS·DV], query_rows [S],
+// key_rows [G·K] u32, outputs y [B, S, HEADS·DV], lse [B, HEADS, S]; both zero in empty slots. q,
+// k, v and y may be f16.
 // Constants: WG; HEADS; DK, DV, the channels of a head.
 // Params: count, the invocations; groups, G; queries, Q; keys, K; rows, Nq; key_rows, Nk; scale.
 // Grid: one invocation per image, query slot and head.

@@ -1,6 +1,6 @@
-// Bilinear enlargement by a whole factor s, and its derivative. Output d lies at (d + ½)/s − ½ of
-// the input, not below 0 (align_corners = false), between its two nearest inputs; beyond the last,
-// at it.
+// Bilinear enlargement by a whole factor s, and its derivative. Output d lies at (d + ½)/s − ½
+// of the input, not below 0 (align_corners = false), between its two nearest inputs; beyond the
+// last, at it.
 //
 // Bindings: bilinear: x [B, H, W, C], output y [B, H·s, W·s, C];
 //           bilinear_backward: dy [B, H·s, W·s, C], output dx [B, H, W, C].

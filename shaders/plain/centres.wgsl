@@ -1,8 +1,8 @@
 // Token centres: the sums of their tokens, their refinement, and the initial ones.
 //
 // Constants: WG; C, the channels; M, the centres; PARTS of a centre's sum.
-// Params: count, the elements of the output; batch, B; tokens, N; chunks, of starts (pool_tokens:
-// any).
+// Params: count, the elements of the output; batch, B; tokens, N; chunks, of
+// starts (pool_tokens: any).
 // Grid: one invocation per element of the output.
 
 import package::lib::index::{Grid, index};

@@ -1,5 +1,5 @@
-// Dense 3×3 convolution, stride 1, zero padding 1, what may follow it, and its derivatives.
-// conv3x3:
+// Dense 3×3 convolution, stride 1, zero padding 1, what may follow it, and its
+// derivatives. conv3x3:
 //
 //   y[b, v, u, o] = act(bias[o] + Σ_{ky, kx, i} x[b, v+ky−1, u+kx−1, i]·w[ky, kx, i, o]) + residual,
 //

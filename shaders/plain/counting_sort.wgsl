@@ -1,5 +1,5 @@
-// Sorts the tokens of every image by their owner; tokens of one owner keep their order (the sort is
-// stable).
+// Sorts the tokens of every image by their owner; tokens of one owner keep their order
+// (the sort is stable).
 //
 // Bindings: owner [B, N] u32, below M; outputs starts [B, M, chunks], of which the first of each
 // owner's is set, to where its tokens begin in order; order [B, N], the token at each position;

@@ -7,8 +7,8 @@
 // Bindings: x [B, H, W, C], w [5, 5, C], bias [C], residual as y (not read unless BIAS, RESIDUAL),
 // outputs y [B, H, W, C] and, only if KEEP, kept [B, H, W, C], which is h. x and y may be f16.
 // Constants: WG; VEC (1); BIAS, GELU_ADD, RESIDUAL, KEEP (0 or 1).
-// Params: count, the invocations; h, w, c; strip_h, strip_w of depthwise5x5_backward_w (elsewhere
-// 0).
+// Params: count, the invocations; h, w, c; strip_h, strip_w of
+// depthwise5x5_backward_w (elsewhere 0).
 // Grid: one invocation per element of y.
 
 import package::lib::index::{Grid, index};
@@ -81,14 +81,14 @@ fn depthwise5x5_backward_x(grid: Grid) {
     dx[at] = T3(sum);
 }
 
-// depthwise5x5_backward_w, summed over the pixels (v, u) of each strip; sum_rows adds up the
-// strips:
+// depthwise5x5_backward_w, summed over the pixels (v, u) of each strip; sum_rows
+// adds up the strips:
 //
 //   partial_w[strip, ky, kx, c] = Σ_{(v, u)} x[b, v+ky−2, u+kx−2, c] · dy[b, v, u, c],
 //   partial_b[strip, c] = Σ_{(v, u)} dy[b, v, u, c]
 //
-// A strip is strip_h × strip_w pixels of an image, fewer at its end; B·⌈H/strip_h⌉·⌈W/strip_w⌉ of
-// them.
+// A strip is strip_h × strip_w pixels of an image, fewer at its end;
+// B·⌈H/strip_h⌉·⌈W/strip_w⌉ of them.
 // Bindings: x, dy, outputs partial_w [strips, 5, 5, C], partial_b [strips, C]; all f32.
 // Grid: one invocation per element of partial_w.
 

@@ -2,9 +2,9 @@
 //
 // Constants: WG; VEC channels in a V, CV = C / VEC; PART V's for each invocation, which divides CV.
 // Params: count, the invocations; slots, S; rows, N.
-// Grid: CV / PART invocations per output row. A GPU takes PART = 1 (neighbours write neighbours); a
-// software driver, which loads lane by lane anyway, takes whole rows and so reads the list once a
-// row.
+// Grid: CV / PART invocations per output row. A GPU takes PART = 1 (neighbours write
+// neighbours); a software driver, which loads lane by lane anyway, takes whole rows and so reads
+// the list once a row.
 
 import package::lib::index::{Grid, index_below};
 import package::lib::vec::V;
@@ -40,8 +40,8 @@ fn gather(grid: Grid) {
 // sums[b, row] = Σ x[b, list[j]] over j from offsets[row] to before offsets[row + 1]: the slots
 // that hold the row, in ascending order.
 //
-// Bindings: x [B, S, C], offsets [N + 1], list [at least 1] u32, output sums [B, N, C]. x and sums
-// may be f16.
+// Bindings: x [B, S, C], offsets [N + 1], list [at least 1] u32, output sums [B, N, C]. x
+// and sums may be f16.
 
 @group(0) @binding(1) var<storage, read> offsets: array<u32>;
 @group(0) @binding(2) var<storage, read> list: array<u32>;

@@ -1,13 +1,13 @@
-// Layer normalisation over the channels of every row (Ba et al. 2016), and its derivatives.
-// layer_norm:
+// Layer normalisation over the channels of every row (Ba et al. 2016), and its
+// derivatives. layer_norm:
 //
 //   y[n, c] = (x[n, c] − mean) · rstd · w[c] + b[c],   rstd = 1 / √(variance + eps)
 //
 // Bindings: x [N, C], w [C], b [C], outputs y [N, C] and stats [N, 2], each row's (mean, rstd). x
 // and y may be f16.
 // Constants: WG; RESIDUAL (0 or 1) of layer_norm_backward (elsewhere 0).
-// Params: count, the invocations; rows, N; c; rows_per_chunk of layer_norm_backward (elsewhere 0);
-// eps.
+// Params: count, the invocations; rows, N; c; rows_per_chunk of
+// layer_norm_backward (elsewhere 0); eps.
 // Grid: one invocation per row.
 
 import package::lib::index::{Grid, index};

@@ -5,8 +5,8 @@
 // Bindings: x [N, Ci], w [Co, Ci], bias [Co], residual [N, Co] (not read unless BIAS, RESIDUAL),
 // outputs y [N, Co] and, only if KEEP, kept [N, Co], what act is of. x, residual and y may be f16.
 // Constants: WG; VEC (1); BIAS, GELU, RESIDUAL, KEEP (0 or 1).
-// Params: count, the invocations; rows, N; ci, co; rows_per_chunk, of linear_backward_w (elsewhere
-// 0).
+// Params: count, the invocations; rows, N; ci, co; rows_per_chunk, of
+// linear_backward_w (elsewhere 0).
 // Grid: one invocation per element of y.
 
 import package::lib::index::{Grid, index};

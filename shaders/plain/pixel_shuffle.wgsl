@@ -1,11 +1,11 @@
 // Pixel shuffle: channel c·r² + i·r + j of a pixel goes to channel c of row i, column j of the r×r
 // pixels that take its place; and back.
 //
-// Bindings: pixel_shuffle: x [B, H, W, C·r²], output y [B, H·r, W·r, C]; pixel_unshuffle: the
-// reverse.
+// Bindings: pixel_shuffle: x [B, H, W, C·r²], output y [B, H·r, W·r, C];
+// pixel_unshuffle: the reverse.
 // Constants: WG. Params: count, B·H·W·C; w, the columns before the enlargement; c; r.
-// Grid: one invocation per r² elements (a pixel's channel c), which share the divisions that find
-// them.
+// Grid: one invocation per r² elements (a pixel's channel c), which share the
+// divisions that find them.
 
 import package::lib::index::{Grid, index};
 import constants::WG;

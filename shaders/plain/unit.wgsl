@@ -1,7 +1,7 @@
 // y = x / max(‖x‖, 1e-12) for every row, and its gradient.
 //
-// Constants: WG; VEC channels in a V, CV = C / VEC. Params: count, the rows. Grid: one invocation
-// per row.
+// Constants: WG; VEC channels in a V, CV = C / VEC. Params: count, the rows. Grid:
+// one invocation per row.
 
 import package::lib::index::{Grid, index_below};
 import package::lib::vec::{V, sum_of};

@@ -15,6 +15,12 @@
 //! `T1`, … by which binding 0, 1, … stores its numbers (f32 or f16; one or, where VEC is 4, four), are
 //! put in by who launches the kernel.
 //!
+//! What stands above a kernel is its contract: bindings (the inputs in their order, then the outputs),
+//! constants, parameters, and the grid, which is folded into two dimensions (`lib/index.wgsl`). The
+//! kernels of one file have the same constants and the same `Params`; what one does not use is 0.
+//! Letters for sizes: B batch, H height, W width, N rows or tokens, C channels, Ci and Co in and out,
+//! M centres, S slots, G groups, Q and K queries and keys of a group, r and s factors of enlargement.
+//!
 //! The `wesl` crate resolves the same imports, but it parses every file and prints it anew, under changed
 //! names, so that neither the compiler's messages nor the passes that `tensor` makes over the text would
 //! meet what stands in the file. It also brings some forty crates along, in place of the sixty lines here.

@@ -2,13 +2,13 @@
 // keys, packed by attention_pack.wgsl, are loaded by fours, each once for R·LANES query slots.
 //
 // Bindings: q [B, Nq, HEADS·DK]; packed keys [B, Nk, HEADS] or, if LISTED, [lists, K] of the lists
-// that this grid is for; key_rows [G·K] u32 (not read if LISTED); query_rows [S] u32; outputs y [B,
-// S, HEADS·DV], lse [B, HEADS, S]; both zero in empty slots. q, keys and y may be f16.
+// that this grid is for; key_rows [G·K] u32 (not read if LISTED); query_rows [S] u32; outputs
+// y [B, S, HEADS·DV], lse [B, HEADS, S]; both zero in empty slots. q, keys and y may be f16.
 // Constants: WG; VEC (4); LANES; R slots per invocation; BLOCK keys per step (4 or more); HEADS,
 // DK, DV; FOURS = ⌈(DK + DV) / 4⌉ of a packed key; LISTED (0 or 1).
 // Params: count, the tiles; first, the first of their lists; G; Q; K; Nq; Nk; scale·log2(e).
-// Grid: a tile of lib/attention_tile.wgsl per LANES invocations, walking over the keys of its
-// group.
+// Grid: a tile of lib/attention_tile.wgsl per LANES invocations, walking over the
+// keys of its group.
 //
 // Every step takes BLOCK keys, raises the row's maximum if need be, and corrects its sums by the
 // difference (the online softmax). The block makes that correction cheap, and it is in registers

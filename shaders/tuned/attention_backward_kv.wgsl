@@ -1,10 +1,10 @@
 // As attention_backward_kv of plain/attention_backward.wgsl; fast for the reasons of
 // attention.wgsl.
 //
-// Bindings: packed queries [lists, Q] of the lists that this grid is for; packed keys [B, Nk,
-// HEADS] or, if LISTED, [B, G, HEADS, K]; key_rows [G·K] u32 (not read if LISTED); outputs dk [B,
-// G·K, HEADS·DK], dv [B, G·K, HEADS·DV]; all f32. Constants as attention.wgsl, but FOURS = ⌈(DK +
-// DV + 2) / 4⌉ of a packed query; Params as there.
+// Bindings: packed queries [lists, Q] of the lists that this grid is for; packed
+// keys [B, Nk, HEADS] or, if LISTED, [B, G, HEADS, K]; key_rows [G·K] u32 (not read if LISTED);
+// outputs dk [B, G·K, HEADS·DK], dv [B, G·K, HEADS·DV]; all f32.
+// Constants as attention.wgsl, but FOURS = ⌈(DK + DV + 2) / 4⌉ of a packed query; Params as there.
 // Grid: as there, a tile being R·LANES key slots, walking over the queries of their group.
 
 import package::lib::index::{Grid, index};

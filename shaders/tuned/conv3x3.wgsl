@@ -1,9 +1,9 @@
 // As plain/conv3x3.wgsl; fast because a tile of pixels lives in registers, so that every input and
 // every weight is loaded once for many products.
 //
-// Bindings: as there: x [B, H, W, Ci], w [3, 3, Ci, Co] or its mirror by strides, bias [Co],
-// residual as y (not read unless BIAS, RESIDUAL), output y [B, H·R, W·R, Co/R²]; x, residual and y
-// may be f16.
+// Bindings: as there: x [B, H, W, Ci], w [3, 3, Ci, Co] or its mirror by strides,
+// bias [Co], residual as y (not read unless BIAS, RESIDUAL), output y [B, H·R, W·R, Co/R²];
+// x, residual and y may be f16.
 // Constants: WG (a multiple of LANES); LANES, ROWS, COLS, OUTS; R; BIAS, LEAKY, RESIDUAL (0 or 1).
 // Params: count, the teams; h, w, ci, co; where the weights' tap 0 begins, and how far apart their
 // taps (modulo 2³², as it may be negative), input and output channels are; slope of LeakyReLU.

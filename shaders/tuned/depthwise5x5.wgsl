@@ -1,9 +1,9 @@
 // As plain/depthwise5x5.wgsl; fast because every input is loaded once per strip, for 25
 // multiply-adds.
 //
-// Bindings: as there, where C counts V's: x [B, H, W, C], w [5, 5, C], bias [C], residual as y (not
-// read unless BIAS, RESIDUAL), outputs y [B, H, W, C] and, only if KEEP, kept [B, H, W, C]. x and y
-// may be f16.
+// Bindings: as there, where C counts V's: x [B, H, W, C], w [5, 5, C], bias [C], residual as y
+// (not read unless BIAS, RESIDUAL), outputs y [B, H, W, C] and, only if KEEP,
+// kept [B, H, W, C]. x and y may be f16.
 // Constants: WG; VEC channels in a V (1 or 4); ROWS, COLS of a strip; BIAS, MIRROR, GELU_ADD,
 // RESIDUAL, KEEP (0 or 1).
 // Params: count, the invocations; h, w; c, in V's.

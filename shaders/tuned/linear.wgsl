@@ -1,24 +1,24 @@
 // As plain/linear.wgsl, where Ci and Co are multiples of 4; fast because a tile's rows stay in
 // registers while the weights pass by, each of them loaded once for R·LANES rows.
 //
-// Bindings: as there, in fours: x [N, Ci/4], w [Co, Ci/4], bias [Co] in single numbers, residual
-// [N, Co/4] (not read unless BIAS, RESIDUAL), outputs y [N, Co/4] and, only if KEEP, kept [N,
-// Co/4]. x, residual and y may be f16. linear_backward_x is this with x = dy and w transposed
-// before.
-// Constants: WG; VEC (1); CI4 = Ci / 4, CO4 = Co / 4; R rows × OUTS columns per invocation, OUTS
-// divides Co; INS4 fours of Ci in each of CHUNKS chunks; LANES; BIAS, GELU, RESIDUAL, KEEP (0 or
-// 1).
+// Bindings: as there, in fours: x [N, Ci/4], w [Co, Ci/4], bias [Co] in single numbers,
+// residual [N, Co/4] (not read unless BIAS, RESIDUAL), outputs y [N, Co/4] and, only if
+// KEEP, kept [N, Co/4]. x, residual and y may be f16. linear_backward_x is this with x = dy
+// and w transposed before.
+// Constants: WG; VEC (1); CI4 = Ci / 4, CO4 = Co / 4; R rows × OUTS columns per
+// invocation, OUTS divides Co; INS4 fours of Ci in each of CHUNKS chunks; LANES; BIAS,
+// GELU, RESIDUAL, KEEP (0 or 1).
 // Params: rows, N; row_tiles, ⌈N / (R·LANES)⌉.
-// Grid: x and z number the row tiles, y the column tiles: LANES invocations make R·LANES rows ×
-// OUTS.
+// Grid: x and z number the row tiles, y the column tiles: LANES invocations make
+// R·LANES rows × OUTS.
 //
 // The rows of a tile stay in registers (or where the compiler keeps what those do not hold, which
-// is nearly as near) while the columns pass by, STEP of them at a time: every lane loads some fours
-// of their weights, which are then spread. So a tile loads INS4·(4·R + OUTS·4 / LANES) numbers, by
-// fours, for 4·INS4·R·OUTS multiply-adds, and a sum is in a register from its bias to its end if Ci
-// is one chunk. Nothing branches: rows beyond the end repeat the last one and store its values once
-// more. (The software driver's loads and stores take half the time where no lane can be switched
-// off.)
+// is nearly as near) while the columns pass by, STEP of them at a time: every lane loads some
+// fours of their weights, which are then spread. So a tile loads INS4·(4·R + OUTS·4 / LANES)
+// numbers, by fours, for 4·INS4·R·OUTS multiply-adds, and a sum is in a register from its bias to
+// its end if Ci is one chunk. Nothing branches: rows beyond the end repeat the last one and store
+// its values once more. (The software driver's loads and stores take half the time where no lane
+// can be switched off.)
 
 import package::lib::index::Grid;
 import package::lib::erf::gelu_of;

@@ -1,8 +1,8 @@
 // As plain/nearest_centre.wgsl; fast because the tokens stay in registers while all centres pass
 // by, each of them loaded once for R·LANES tokens.
 //
-// Bindings: as there: x [N, C], centres [M, C], both rows of unit length, f32; output owner [N]
-// u32.
+// Bindings: as there: x [N, C], centres [M, C], both rows of unit length, f32;
+// output owner [N] u32.
 // Constants: WG; C channels, in blocks of CB; R tokens per invocation; LANES; BLOCK centres a step;
 // LANES and BLOCK are such that one divides the other.
 // Params: count, N; centres, M.
