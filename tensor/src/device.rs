@@ -40,7 +40,7 @@ impl Device {
     /// GPU's tile sizes on a software driver.
     ///
     /// # Errors
-    /// No adapter, no adapter of that name, or one that does not open.
+    /// No adapter, no adapter of that name, or one that does not open; a variable says what there is not.
     pub fn open(wanted: Option<&str>) -> Result<Device> {
         Device::open_with(wanted, Overrides::default())
     }
@@ -64,7 +64,7 @@ impl Device {
             let lowered = limits.max_storage_buffer_binding_size.min(bytes);
             limits.max_storage_buffer_binding_size = lowered;
         }
-        let target = Target::of(&adapter, &overrides);
+        let target = Target::of(&adapter, &overrides)?;
         let raw = Raw::open(&adapter, target.features(&adapter), limits).await?;
         let params = match target.immediates {
             true => None,

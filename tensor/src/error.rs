@@ -23,6 +23,16 @@ pub enum Error {
         /// What there is.
         available: String,
     },
+    /// An environment variable says what there is not.
+    #[error("the environment variable {name} is `{value}`; it may be {wanted}")]
+    Setting {
+        /// The variable.
+        name: String,
+        /// What it is.
+        value: String,
+        /// What it may be.
+        wanted: &'static str,
+    },
     /// The adapter was found but would not open.
     #[error(
         "adapter `{adapter}` could not be opened: {reason}. Choose another, or update its driver"

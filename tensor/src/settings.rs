@@ -1,12 +1,18 @@
 //! What the environment and tests may say of a device before it is opened.
 
+use crate::{Error, Result};
+
 /// The project's name: the prefix of its environment variables, and its folder among the user's caches.
 const PROJECT: &str = "catanet";
 
+fn variable(name: &str) -> String {
+    format!("{}_{name}", PROJECT.to_uppercase())
+}
+
 /// The environment variable `CATANET_<name>`, if it is set and not empty.
 pub(crate) fn from_env(name: &str) -> Option<String> {
-    let name = format!("{}_{name}", PROJECT.to_uppercase());
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+    let value = std::env::var(variable(name)).ok();
+    value.filter(|value| !value.is_empty())
 }
 
 /// Whether `CATANET_<name>` is 1.
@@ -31,10 +37,18 @@ pub enum Kernels {
 
 impl Kernels {
     /// `CATANET_KERNELS=plain` asks for plain ones.
-    pub(crate) fn from_env() -> Kernels {
+    ///
+    /// # Errors
+    /// The variable says something else.
+    pub(crate) fn from_env() -> Result<Kernels> {
         match from_env("KERNELS").as_deref() {
-            Some("plain") => Kernels::Plain,
-            _ => Kernels::Tuned,
+            Some("plain") => Ok(Kernels::Plain),
+            Some("tuned") | None => Ok(Kernels::Tuned),
+            Some(other) => Err(Error::Setting {
+                name: variable("KERNELS"),
+                value: other.to_owned(),
+                wanted: "`plain` or `tuned`",
+            }),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! This is the only file that knows a driver by name. Everything else asks for a fact.
 
 use crate::settings::is_set;
-use crate::{Kernels, Overrides};
+use crate::{Kernels, Overrides, Result};
 
 /// What kind of device it is: the column of the table in `tiles.rs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,10 @@ pub(crate) struct Target {
 
 impl Target {
     /// The facts of an adapter, with what tests override.
-    pub fn of(adapter: &wgpu::Adapter, overrides: &Overrides) -> Target {
+    ///
+    /// # Errors
+    /// The environment asks for what there is not.
+    pub fn of(adapter: &wgpu::Adapter, overrides: &Overrides) -> Result<Target> {
         let info = adapter.get_info();
         let features = adapter.features();
         let class = match info.device_type {
@@ -55,7 +58,7 @@ impl Target {
             true => Class::Unknown,
             false => class,
         };
-        let kernels = overrides.kernels.unwrap_or_else(Kernels::from_env);
+        let kernels = overrides.kernels.map_or_else(Kernels::from_env, Ok)?;
         let lanes = match info.subgroup_min_size {
             n if class == Class::Software
                 && kernels == Kernels::Tuned
@@ -70,7 +73,7 @@ impl Target {
         let lanes = if overrides.one_lane { 1 } else { lanes };
         let dear = overrides.uniforms.unwrap_or_else(|| loads_are_dear(&info));
         let limits = adapter.limits();
-        Target {
+        Ok(Target {
             class,
             lanes,
             uniform_bytes: (lanes > 1 && dear).then_some(limits.max_uniform_buffer_binding_size),
@@ -83,7 +86,7 @@ impl Target {
             checked: is_set("CHECKED"),
             kernels,
             broken: overrides.broken,
-        }
+        })
     }
 
     /// The features that the device is opened with, of those that the adapter has.
