@@ -359,7 +359,7 @@ fn an_image_beyond_the_adapters_limit_is_refused_at_once() {
     let width = (device.max_tensor_bytes() / (5 * 2560)) as usize + 1;
     let image = Image::new(width, 1, vec![128; width * 3]);
     let before = device.stats();
-    let error = enlarge(&net, &device, &image, true).expect_err("too large");
+    let error = enlarge(&net, &image, true).expect_err("too large");
     assert_says(error, &["smaller image", device.name(), "binds at most"]);
     assert_eq!(device.stats(), before, "nothing was allocated or run");
 

@@ -141,10 +141,8 @@ fn the_generated_set_is_scored_without_files() {
     let mut seen = Vec::new();
     let options = EvaluateOptions::default();
     let set = dead_leaves_set(2, 100, 5);
-    let score = evaluate(&net, device(), &set, &options, |image| {
-        seen.push(image.name.clone())
-    })
-    .expect("evaluated");
+    let score =
+        evaluate(&net, &set, &options, |image| seen.push(image.name.clone())).expect("evaluated");
     assert_eq!((score.name.as_str(), score.scale), ("DeadLeaves", 3));
     assert_eq!(seen, ["leaves_001", "leaves_002"]);
     let (ours, bicubic) = (
@@ -164,7 +162,7 @@ fn the_self_ensemble_is_the_mean_over_eight_symmetries() {
     let mut mean = vec![0.0f64; 62 * 34 * 3];
     for symmetry in Symmetry::ALL {
         let turned = image.transformed(symmetry);
-        let output = enlarge(&net, device(), &turned, false).expect("enlarged");
+        let output = enlarge(&net, &turned, false).expect("enlarged");
         // Where each pixel of the upright image went, found by turning their numbers.
         let numbers: Vec<usize> = (0..62 * 34).collect();
         for (at, number) in symmetry.apply(&numbers, 34, 62, 1).into_iter().enumerate() {
@@ -173,23 +171,20 @@ fn the_self_ensemble_is_the_mean_over_eight_symmetries() {
             }
         }
     }
-    let ensemble = enlarge(&net, device(), &image, true).expect("enlarged");
+    let ensemble = enlarge(&net, &image, true).expect("enlarged");
     let worst = ensemble
         .iter()
         .zip(&mean)
         .map(|(a, b)| (f64::from(*a) - b).abs());
     assert!(worst.fold(0.0, f64::max) < 1e-6);
-    assert_ne!(
-        ensemble,
-        enlarge(&net, device(), &image, false).expect("enlarged")
-    );
+    assert_ne!(ensemble, enlarge(&net, &image, false).expect("enlarged"));
 }
 
 #[test]
 fn images_of_any_size_from_one_pixel_are_enlarged() {
     let net = CATANet::new(device(), 3, 3);
     for (width, height) in [(1, 1), (1, 40), (2, 3)] {
-        let output = enlarge(&net, device(), &scene(1, 0, width, height), true).expect("enlarged");
+        let output = enlarge(&net, &scene(1, 0, width, height), true).expect("enlarged");
         assert_eq!(output.len(), width * 3 * height * 3 * 3);
         assert!(output.iter().all(|v| v.is_finite()), "{width}×{height}");
     }
@@ -200,7 +195,7 @@ fn weights_come_back_from_files_the_same_to_the_bit_and_from_f16_nearly() {
     let root = folder("weights");
     let net = CATANet::new(device(), 4, 11);
     let image = scene(1, 0, 30, 29);
-    let output = |net: &CATANet| enlarge(net, device(), &image, false).expect("enlarged");
+    let output = |net: &CATANet| enlarge(net, &image, false).expect("enlarged");
     let before = output(&net);
     let notes = Notes::from([("iterations".to_owned(), "400".to_owned())]);
     let back = |name: &str, precision| {

@@ -13,8 +13,9 @@ use catanet::train::{state_file, weights_file};
 use catanet::weights::{Notes, save};
 use catanet_cli::train_cli::{TrainArgs, run_on};
 use clap::Parser;
-use nn::checkpoint::{Data, Precision, load};
+use nn::checkpoint::{Data, Precision, load, save_safetensors};
 use nn::parameters;
+use serde_json::Value;
 use tensor::Device;
 
 /// One device, and one run at a time on it.
@@ -112,6 +113,11 @@ fn state(out: &Path) -> BTreeMap<String, String> {
     load(state_file(out)).expect("a saved run").metadata
 }
 
+/// The recipe that a run's state holds.
+fn recipe(out: &Path) -> Value {
+    serde_json::from_str(&state(out)["recipe"]).expect("JSON")
+}
+
 #[test]
 fn the_parser_refuses_rates_that_no_training_has_and_weights_for_a_run_that_has_some() {
     for rate in ["nan", "-1", "0", "inf", "1e999", "fast"] {
@@ -153,7 +159,7 @@ fn a_wrong_command_leaves_an_earlier_run_where_it_was() {
     .expect("written");
     let mut state = load(&other).expect("just written");
     state.arrays.remove("last_conv.bias");
-    nn::checkpoint::save_safetensors(&other, &state, Precision::F16).expect("written");
+    save_safetensors(&other, &state, Precision::F16).expect("written");
     let arguments = ["--weights", text(&other)];
     fails(device, &root, &arguments, &[text(&other), "last_conv.bias"]);
 
@@ -240,7 +246,7 @@ fn a_run_goes_on_with_the_options_it_was_started_with() {
 
     let first = ["--iterations", "1", "--seed", "5", "--lr", "2e-4"];
     train(device, 2, &out, &[&TINY[..], &first].concat()).expect("one step");
-    let started = state(&out);
+    let started = recipe(&out);
     for (given, words) in [
         (&["--seed", "6"][..], ["seed 5", "6"]),
         (&["--batch", "2"], ["batch 1", "2"]),
@@ -252,14 +258,16 @@ fn a_run_goes_on_with_the_options_it_was_started_with() {
         fails(device, &root, &arguments, &words);
     }
     train(device, 2, &out, &["--resume", "--iterations", "2"]).expect("a second step");
-    let expected = [("iterations", "2"), ("step", "2")].map(|(k, v)| (k.into(), v.into()));
     let mut changed = started.clone();
-    changed.extend(expected);
-    assert_eq!(state(&out), changed, "all else is as it was");
+    changed["iterations"] = 2.into();
+    changed["schedule"]["Cosine"]["iterations"] = 2.into();
+    assert_eq!(recipe(&out), changed, "all else is as it was");
     assert_eq!(
-        ["seed", "batch", "patch", "lr"].map(|key| changed[key].as_str()),
-        ["5", "1", "28", "0.0002"]
+        ["seed", "batch", "patch"].map(|key| &changed[key]),
+        [5, 1, 28]
     );
+    assert_eq!(changed["schedule"]["Cosine"]["lr"], 0.0002);
+    assert_eq!(state(&out)["step"], "2");
     assert!(!out.join("archived_1").exists(), "it is its own run");
 
     let before = contents(&out);
@@ -267,6 +275,39 @@ fn a_run_goes_on_with_the_options_it_was_started_with() {
         train(device, 2, &out, enough).expect("nothing to do");
         assert!(contents(&out) == before, "a run at its end was trained");
     }
+}
+
+#[test]
+fn a_run_saved_before_recipes_were_goes_on_to_the_bit() {
+    let (_alone, device) = device();
+    let root = Folder::new("before_recipes");
+    let [now, before] = ["now", "before"].map(|name| root.path(name));
+    let first = ["--iterations", "1", "--seed", "5", "--lr", "2e-4"];
+    for out in [&now, &before] {
+        train(device, 2, out, &[&TINY[..], &first].concat()).expect("one step");
+    }
+    // Every option had a key of its own.
+    let file = state_file(&before);
+    let mut old = load(&file).expect("a saved run");
+    old.metadata.remove("recipe").expect("as it is kept now");
+    let options = [
+        ("scale", "2"),
+        ("iterations", "1"),
+        ("batch", "1"),
+        ("patch", "28"),
+        ("schedule", "cosine"),
+        ("lr", "0.0002"),
+        ("seed", "5"),
+        ("data", "generated scenes"),
+    ];
+    let options = options.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    old.metadata.extend(options);
+    save_safetensors(&file, &old, Precision::F32).expect("written");
+
+    for out in [&now, &before] {
+        train(device, 2, out, &["--resume", "--iterations", "2"]).expect("a second step");
+    }
+    assert!(contents(&now).values().eq(contents(&before).values()));
 }
 
 #[test]
