@@ -1,8 +1,9 @@
 //! Evaluating and enlarging, from files to files.
 
+mod common;
+
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::path::Path;
 
 use catanet::CATANet;
 use catanet::data::benchmark::dead_leaves_set;
@@ -12,26 +13,9 @@ use catanet::image::{Image, Symmetry};
 use catanet::weights::{Notes, load, load_body, save};
 use catanet_cli::{eval_cli, upscale_cli};
 use clap::Parser;
+use common::{Folder, device, text};
 use nn::checkpoint::Precision;
 use serde_json::Value;
-use tensor::Device;
-
-fn device() -> &'static Device {
-    static DEVICE: OnceLock<Device> = OnceLock::new();
-    DEVICE.get_or_init(|| Device::open(None).expect("tests need an adapter"))
-}
-
-/// A folder of this test's own, empty.
-fn folder(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join("evaluation")
-        .join(name);
-    if folder.exists() {
-        fs::remove_dir_all(&folder).expect("cleared");
-    }
-    fs::create_dir_all(&folder).expect("made");
-    folder
-}
 
 fn names_in(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).expect("a folder");
@@ -41,13 +25,9 @@ fn names_in(folder: &Path) -> Vec<String> {
     names
 }
 
-fn text(path: &Path) -> &str {
-    path.to_str().expect("an UTF-8 path")
-}
-
 #[test]
 fn eval_scores_a_folder_of_sets_and_writes_json_and_images() {
-    let root = folder("eval");
+    let root = Folder::new("eval");
     let sets = root.join("sets");
     let hr = sets.join("Tiny/HR");
     fs::create_dir_all(&hr).expect("made");
@@ -192,7 +172,7 @@ fn images_of_any_size_from_one_pixel_are_enlarged() {
 
 #[test]
 fn weights_come_back_from_files_the_same_to_the_bit_and_from_f16_nearly() {
-    let root = folder("weights");
+    let root = Folder::new("weights");
     let net = CATANet::new(device(), 4, 11);
     let image = scene(1, 0, 30, 29);
     let output = |net: &CATANet| enlarge(net, &image, false).expect("enlarged");
@@ -220,7 +200,7 @@ fn weights_come_back_from_files_the_same_to_the_bit_and_from_f16_nearly() {
 
 #[test]
 fn a_larger_scale_takes_all_but_the_upsampler_from_x2() {
-    let root = folder("body");
+    let root = Folder::new("body");
     let path = root.join("x2.safetensors");
     let x2 = CATANet::new(device(), 2, 1);
     save(&x2, &path, Precision::F32, Notes::new()).expect("written");
@@ -243,7 +223,7 @@ fn a_larger_scale_takes_all_but_the_upsampler_from_x2() {
 
 #[test]
 fn upscale_writes_a_png_beside_its_input_or_where_it_is_told() {
-    let root = folder("upscale");
+    let root = Folder::new("upscale");
     let [input, weights] = ["photo.png", "x2.pth"].map(|name| root.join(name));
     scene(1, 0, 33, 28).save_png(&input).expect("written");
     save(

@@ -1,44 +1,17 @@
 //! Training: steady memory, no hidden waits, the same bits twice, and runs that go on.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+mod common;
+
+use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use catanet::CATANet;
 use catanet::data::{Batch, Loader, LoaderOptions, Source};
 use catanet::train::{Recipe, Run, TrainOptions, state_file, train, weights_file};
+use common::{Folder, device_alone};
 use nn::Schedule;
 use tensor::Device;
-
-/// One device, and one test at a time: the tests count what the device does.
-fn device() -> (MutexGuard<'static, ()>, &'static Device) {
-    static DEVICE: OnceLock<Device> = OnceLock::new();
-    static ALONE: Mutex<()> = Mutex::new(());
-    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    (
-        alone,
-        DEVICE.get_or_init(|| Device::open(None).expect("tests need an adapter")),
-    )
-}
-
-/// A folder that is gone after the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR"))
-            .join("training")
-            .join(name);
-        let _ = std::fs::remove_dir_all(&path); // of an interrupted test
-        Folder(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 fn options(out: &Path, iterations: u64) -> TrainOptions {
     TrainOptions {
@@ -72,22 +45,22 @@ fn bytes(path: &Path) -> Vec<u8> {
 
 #[test]
 fn one_seed_gives_the_same_bytes_in_one_sitting_or_two() {
-    let (_alone, device) = device();
+    let (_alone, device) = device_alone();
     let [once, twice, resumed] = ["once", "twice", "resumed"].map(Folder::new);
     for folder in [&once, &twice] {
-        train(&mut fresh(device), &options(&folder.0, 6), |_| {}).expect("training");
+        train(&mut fresh(device), &options(folder, 6), |_| {}).expect("training");
     }
-    train(&mut fresh(device), &options(&resumed.0, 4), |_| {}).expect("first sitting");
-    let mut run = Run::resume(device, 2, &resumed.0).expect("saved by the first sitting");
+    train(&mut fresh(device), &options(&resumed, 4), |_| {}).expect("first sitting");
+    let mut run = Run::resume(device, 2, &resumed).expect("saved by the first sitting");
     assert_eq!(run.iteration(), 4);
-    train(&mut run, &options(&resumed.0, 6), |_| {}).expect("second sitting");
+    train(&mut run, &options(&resumed, 6), |_| {}).expect("second sitting");
     for file in [weights_file, state_file] {
         assert!(
-            bytes(&file(&once.0)) == bytes(&file(&twice.0)),
+            bytes(&file(&once)) == bytes(&file(&twice)),
             "two runs differ"
         );
         assert!(
-            bytes(&file(&once.0)) == bytes(&file(&resumed.0)),
+            bytes(&file(&once)) == bytes(&file(&resumed)),
             "the resumed run differs"
         );
     }
@@ -95,7 +68,7 @@ fn one_seed_gives_the_same_bytes_in_one_sitting_or_two() {
 
 #[test]
 fn recomputed_activations_take_less_memory_and_change_no_bit_of_a_run() {
-    let (_alone, device) = device();
+    let (_alone, device) = device_alone();
     let folders = ["all_kept", "recomputed"].map(Folder::new);
     let peaks = [false, true].map(|on| {
         let mut run = fresh(device);
@@ -104,13 +77,13 @@ fn recomputed_activations_take_less_memory_and_change_no_bit_of_a_run() {
         device.trim();
         device.reset_peaks();
         let before = device.stats().used_bytes;
-        let options = options(&folders[usize::from(on)].0, 3);
+        let options = options(&folders[usize::from(on)], 3);
         train(&mut run, &options, |report| losses.push(report.loss)).expect("training");
         (losses, device.stats().peak_used_bytes - before)
     });
     assert_eq!(peaks[0].0, peaks[1].0, "losses");
     // Weights, centres and both of Adam's moments: all that three steps' gradients have made.
-    let [kept, recomputed] = folders.map(|folder| bytes(&state_file(&folder.0)));
+    let [kept, recomputed] = folders.map(|folder| bytes(&state_file(&folder)));
     assert!(kept == recomputed, "states differ");
     assert!(peaks[1].1 * 3 < peaks[0].1, "bytes at the peak: {peaks:?}");
 }
@@ -137,7 +110,7 @@ fn resident() -> Option<u64> {
 
 #[test]
 fn three_hundred_steps_hold_their_memory_and_wait_only_for_the_printed_loss() {
-    let (_alone, device) = device();
+    let (_alone, device) = device_alone();
     let batch = first_batch(28);
     let mut run = fresh(device);
     let mut losses = vec![];
@@ -183,7 +156,7 @@ fn three_hundred_steps_hold_their_memory_and_wait_only_for_the_printed_loss() {
 
 #[test]
 fn micro_batches_accumulate_gradients() {
-    let (_alone, device) = device();
+    let (_alone, device) = device_alone();
     let batch = first_batch(28);
     let x = autograd::Var::constant(batch.lq.to_tensor(device));
     let target = autograd::Var::constant(batch.gt.to_tensor(device));
@@ -208,17 +181,17 @@ fn micro_batches_accumulate_gradients() {
 
 #[test]
 fn a_run_is_saved_by_time_between_two_reports() {
-    let (_alone, device) = device();
+    let (_alone, device) = device_alone();
     let folder = Folder::new("by_time");
     let options = TrainOptions {
         report_every: 2,
         save_every: Duration::ZERO,
-        ..options(&folder.0, 3)
+        ..options(&folder, 3)
     };
     let mut found = vec![];
     train(&mut fresh(device), &options, |report| {
         // The report comes before the save of the same step.
-        let saved = Run::resume(device, 2, &folder.0).expect("saved");
+        let saved = Run::resume(device, 2, &folder).expect("saved");
         found.push((report.iteration, saved.iteration()));
     })
     .expect("training");
@@ -227,20 +200,20 @@ fn a_run_is_saved_by_time_between_two_reports() {
 
 #[test]
 fn a_crop_below_the_largest_window_is_refused_before_anything_is_written() {
-    let (_alone, device) = device();
+    let (_alone, device) = device_alone();
     let folder = Folder::new("small_patch");
-    let mut small = options(&folder.0, 1);
+    let mut small = options(&folder, 1);
     small.recipe.patch = 27;
     let error = train(&mut fresh(device), &small, |_| {}).expect_err("27 is too small");
     assert!(error.to_string().contains("27×27") && error.to_string().contains("28"));
-    assert!(!folder.0.exists());
+    assert!(!folder.exists());
 }
 
 #[test]
 fn resuming_where_nothing_was_saved_says_so() {
-    let (_alone, device) = device();
+    let (_alone, device) = device_alone();
     let folder = Folder::new("nothing_saved");
-    let error = Run::resume(device, 2, &folder.0)
+    let error = Run::resume(device, 2, &folder)
         .err()
         .expect("there is no run");
     assert!(error.to_string().contains("no run to resume"), "{error}");
@@ -248,9 +221,9 @@ fn resuming_where_nothing_was_saved_says_so() {
 
 #[test]
 fn a_run_of_another_scale_is_not_resumed() {
-    let (_alone, device) = device();
+    let (_alone, device) = device_alone();
     let folder = Folder::new("other_scale");
-    train(&mut fresh(device), &options(&folder.0, 1), |_| {}).expect("one step");
-    let error = Run::resume(device, 3, &folder.0).err().expect("it is ×2");
+    train(&mut fresh(device), &options(&folder, 1), |_| {}).expect("one step");
+    let error = Run::resume(device, 3, &folder).err().expect("it is ×2");
     assert!(error.to_string().contains("upconv.weight"), "{error}");
 }
