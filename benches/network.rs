@@ -13,7 +13,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use catanet::CATANet;
-use catanet::data::Batch;
+use catanet::data::{Batch, Crops};
 use catanet::multi_adds::{MultiAdds, parameters};
 use catanet::train::Run;
 use catanet::weights::load;
@@ -75,8 +75,8 @@ fn train(bench: &mut Bench, device: &Device, name: &str, batch: usize) {
     let first = nn::parameters(&run.net).swap_remove(0).1;
     let pixels = batch * PATCH * PATCH * 3;
     let pairs = Batch {
-        lq: noise_vec(pixels),
-        gt: noise_vec(pixels * SCALE * SCALE),
+        lq: Crops::new(noise_vec(pixels), PATCH),
+        gt: Crops::new(noise_vec(pixels * SCALE * SCALE), PATCH * SCALE),
     };
     let state = 2 * 3 * parameters(&run.net); // weights and two moments, read and written
     let elements = pixels * (1 + SCALE * SCALE) + state;
@@ -86,7 +86,7 @@ fn train(bench: &mut Bench, device: &Device, name: &str, batch: usize) {
         ..forward
     };
     let step = || {
-        let loss = run.step(device, &pairs, PATCH, 1e-4);
+        let loss = run.step(&pairs, 1e-4);
         device.wait_idle()?;
         Ok(loss)
     };

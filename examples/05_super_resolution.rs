@@ -91,11 +91,8 @@ fn main() -> anyhow::Result<()> {
     let mut adam = Adam::new(parameters(&net), options);
     for (step, pair) in (1..=STEPS).zip(loader) {
         let pair = pair?;
-        let data = |values: &[f32], side| {
-            Var::constant(Tensor::new(&device, values, &[batch, side, side, 3]))
-        };
-        let output = net.forward(&data(&pair.lq, patch)); // [B, 48, 48, 3]
-        let loss = l1_loss(&output, &data(&pair.gt, patch * SCALE));
+        let [lq, gt] = [pair.lq, pair.gt].map(|crops| Var::constant(crops.to_tensor(&device)));
+        let loss = l1_loss(&net.forward(&lq), &gt); // of [B, 48, 48, 3]
         loss.backward();
         adam.set_lr(schedule.lr(step - 1));
         adam.step();

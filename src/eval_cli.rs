@@ -1,6 +1,5 @@
 //! `eval`: scores a network on benchmark sets.
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -9,10 +8,11 @@ use catanet::evaluate::{EvaluateOptions, ImageScore, enlarge, evaluate};
 use catanet::image::Image;
 use catanet::{CATANet, Error, weights};
 use clap::Parser;
-use indicatif::{ProgressBar, ProgressStyle};
 use tensor::Device;
 
+use crate::advice::with_options;
 use crate::args::AdapterArgs;
+use crate::progress::Progress;
 use crate::report::{Report, check_writable};
 use crate::weights::NetworkArgs;
 
@@ -57,6 +57,10 @@ pub fn run(cli: &Cli) -> Result<()> {
 /// # Errors
 /// As [`run`].
 pub fn run_on(device: &Device, cli: &Cli) -> Result<()> {
+    run_without_advice(device, cli).map_err(with_options)
+}
+
+fn run_without_advice(device: &Device, cli: &Cli) -> Result<()> {
     if let Some(json) = &cli.json {
         check_writable(json)?; // rather now than after the last set
     }
@@ -71,9 +75,9 @@ pub fn run_on(device: &Device, cli: &Cli) -> Result<()> {
         self_ensemble: cli.network.self_ensemble,
         save: cli.save.as_deref(),
     };
-    warm_up(&net, device)?;
+    warm_up(&net)?;
     cli.adapter.profiled(device, || {
-        let report = score(&net, device, &sets, &options)?;
+        let report = score(&net, &sets, &options)?;
         print!("{}", report.table());
         cli.json
             .as_ref()
@@ -86,10 +90,12 @@ pub fn run_on(device: &Device, cli: &Cli) -> Result<()> {
 /// # Errors
 /// As [`run`].
 pub fn evaluate_run(device: &Device, scale: usize, file: &Path) -> Result<()> {
-    let (net, _) = weights::load(device, file, Some(scale))?;
-    warm_up(&net, device)?;
-    let report = score(&net, device, &default_sets()?, &EvaluateOptions::default())?;
-    print!("\n{}", report.table());
+    let report = || {
+        let (net, _) = weights::load(device, file, Some(scale))?;
+        warm_up(&net)?;
+        score(&net, &default_sets()?, &EvaluateOptions::default())
+    };
+    print!("\n{}", report().map_err(with_options)?.table());
     Ok(())
 }
 
@@ -108,73 +114,32 @@ fn default_sets() -> catanet::Result<Vec<BenchmarkSet>> {
 }
 
 /// Kernels are compiled on first use, which is not to count as time in the network.
-fn warm_up(net: &CATANet, device: &Device) -> Result<()> {
-    enlarge(net, device, &Image::new(1, 1, vec![0; 3]), false)?;
+fn warm_up(net: &CATANet) -> Result<()> {
+    enlarge(net, &Image::new(1, 1, vec![0; 3]), false)?;
     Ok(())
 }
 
-fn score(
-    net: &CATANet,
-    device: &Device,
-    sets: &[BenchmarkSet],
-    options: &EvaluateOptions,
-) -> Result<Report> {
+fn score(net: &CATANet, sets: &[BenchmarkSet], options: &EvaluateOptions) -> Result<Report> {
     let mut scores = Vec::with_capacity(sets.len());
     for set in sets {
-        let mut progress = Progress::new(set);
-        let score = evaluate(net, device, set, options, |image| progress.show(image))?;
-        progress.finish();
+        let progress = Progress::new(set.len() as u64, 0, &set.name);
+        let mut done = 0;
+        let score = evaluate(net, set, options, |image| {
+            done += 1;
+            show(&progress, &set.name, done, image);
+        })?;
+        progress.clear();
         scores.push(score);
     }
-    Ok(Report::new(net, device, options.self_ensemble, scores))
+    Ok(Report::new(net, options.self_ensemble, scores))
 }
 
-/// A bar on a terminal, a line for each image elsewhere; on stderr, the table's way stays free.
-struct Progress {
-    bar: Option<ProgressBar>,
-    set: String,
-    images: usize,
-    done: usize,
-}
-
-impl Progress {
-    fn new(set: &BenchmarkSet) -> Progress {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let style = ProgressStyle::with_template("{bar:32} {pos}/{len}  {msg}  {eta} left");
-            ProgressBar::new(set.len() as u64)
-                .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-                .with_message(set.name.clone())
-        });
-        Progress {
-            bar,
-            set: set.name.clone(),
-            images: set.len(),
-            done: 0,
-        }
-    }
-
-    fn show(&mut self, image: &ImageScore) {
-        self.done += 1;
-        let ImageScore { name, network, .. } = image;
-        let psnr = network.map_or("too small to score".to_owned(), |q| {
-            format!("{:.2} dB", q.psnr)
-        });
-        let line = format!("{} {name}  {psnr}", self.set);
-        match &self.bar {
-            Some(bar) => {
-                bar.set_position(self.done as u64);
-                bar.set_message(line);
-            }
-            None => eprintln!(
-                "{}/{}  {line}  {:.2} s",
-                self.done, self.images, image.seconds
-            ),
-        }
-    }
-
-    fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-    }
+fn show(progress: &Progress, set: &str, done: u64, image: &ImageScore) {
+    let ImageScore { name, network, .. } = image;
+    let psnr = network.map_or("too small to score".to_owned(), |q| {
+        format!("{:.2} dB", q.psnr)
+    });
+    progress.show(done, format!("{set} {name}  {psnr}"), |line| {
+        eprintln!("{line}  {:.2} s", image.seconds); // the table's way stays free
+    });
 }

@@ -12,7 +12,6 @@ use catanet::multi_adds::{MultiAdds, parameters};
 use catanet::{CATANet, Error};
 use nn::checkpoint::write_atomically;
 use serde::Serialize;
-use tensor::Device;
 
 /// The input that Multi-Adds are counted for.
 const SIDE: usize = 256;
@@ -56,12 +55,12 @@ pub struct Report {
 
 impl Report {
     /// The report on `sets` as `net` enlarged them.
-    pub fn new(net: &CATANet, device: &Device, self_ensemble: bool, sets: Vec<SetScore>) -> Self {
+    pub fn new(net: &CATANet, self_ensemble: bool, sets: Vec<SetScore>) -> Self {
         Report {
             scale: net.scale(),
             parameters: parameters(net),
             multi_adds: MultiAdds::of(net.scale(), SIDE, SIDE),
-            adapter: device.name().to_owned(),
+            adapter: net.device().name().to_owned(),
             self_ensemble,
             sets,
         }

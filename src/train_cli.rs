@@ -1,24 +1,25 @@
 //! `train_x2`, `train_x3` and `train_x4`: one program for three scales.
 
 use std::fmt::Display;
-use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use catanet::data::Source;
+use catanet::limits::check_step;
 use catanet::train::{
-    Report, Run, TrainOptions, archive, check_size, state_file, train, weights_file,
+    Recipe, Report, Run, TrainOptions, archive, cosine_schedule, paper_schedule, state_file, train,
+    weights_file,
 };
 use catanet::weights::{load, load_body};
 use catanet::{CATANet, Error};
 use clap::Parser;
-use indicatif::{ProgressBar, ProgressStyle};
 use nn::Schedule;
 use tensor::Device;
 
+use crate::advice::with_options;
 use crate::args::{AdapterArgs, experiment};
+use crate::progress::Progress;
 
 /// Trains CATANet. With no data given, on generated scenes; ends with an evaluation.
 #[derive(Parser, Debug, Clone)]
@@ -49,8 +50,8 @@ pub struct TrainArgs {
     pub lr: Option<f64>,
     /// Keep of each block only its input, and compute the rest again on the way back: the same bits in
     /// a fraction of the memory, for about a third more time
-    #[arg(long)]
-    pub checkpoint_activations: bool,
+    #[arg(long = "checkpoint-activations")]
+    pub recompute_activations: bool,
     /// What weights, order, crops and generated scenes follow from [default: 3407]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -98,32 +99,46 @@ pub fn main(scale: usize) -> Result<()> {
 /// As [`main`]. The run's folder is as it was then, unless the new run had begun to be saved: an
 /// older one is in `archived_1` by then.
 pub fn run_on(device: &Device, scale: usize, args: &TrainArgs) -> Result<()> {
+    run_without_advice(device, scale, args).map_err(with_options)
+}
+
+fn run_without_advice(device: &Device, scale: usize, args: &TrainArgs) -> Result<()> {
     let saved = match args.resume {
         true => Some(Run::resume(device, scale, &args.folder(scale))?),
         false => None,
     };
-    let options = options(args, scale, device.is_software(), saved.as_ref())?;
-    let TrainOptions {
+    let software = device.is_software();
+    let recipe = recipe(args, scale, software, saved.as_ref().and_then(Run::recipe))?;
+    let Recipe {
         iterations,
         batch,
         patch,
         ..
-    } = options;
-    check_size(device, scale, batch, patch)?;
+    } = recipe;
+    check_step(device, scale, batch, patch)?;
+    let trained_on = match recipe.source {
+        Source::Photos(_) => "photographs",
+        Source::DeadLeaves => "generated dead leaves",
+    };
     let mut run = match saved {
         Some(run) => run,
-        None => Run::new(start(args, &options, device)?),
+        None => Run::new(start(args, &recipe, device)?),
     };
-    run.net.checkpoint_activations(args.checkpoint_activations);
+    run.net.recompute_activations(args.recompute_activations);
+    let mut options = TrainOptions {
+        recipe,
+        out: args.folder(scale),
+        report_every: if software { 10 } else { 100 },
+        save_every: Duration::from_secs(60),
+        notes: vec![("trained_on".to_owned(), trained_on.to_owned())],
+    };
     let done = run.iteration();
     if done >= iterations {
         println!("already at {done} of {iterations} iterations; ask for more with --iterations");
         if !weights_file(&options.out).is_file() {
             // The run was cut off between its two files.
-            run.save(&TrainOptions {
-                iterations: done,
-                ..options
-            })?;
+            options.recipe.iterations = done;
+            run.save(&options)?;
         }
         return Ok(());
     }
@@ -139,7 +154,7 @@ pub fn run_on(device: &Device, scale: usize, args: &TrainArgs) -> Result<()> {
         let file = state_file(&options.out);
         println!("resumed at iteration {done} from {}", file.display());
     } else {
-        if device.is_software() && args.iterations.is_none() && !args.paper {
+        if software && args.iterations.is_none() && !args.paper {
             println!(
                 "this adapter is a processor: a small run of some minutes. On a GPU the default \
                  is larger; the paper's recipe is --paper --data DIV2K"
@@ -153,9 +168,13 @@ pub fn run_on(device: &Device, scale: usize, args: &TrainArgs) -> Result<()> {
             );
         }
     }
-    let progress = Progress::new(iterations, done);
+    let progress = Progress::new(iterations, done, "");
+    let started = Instant::now();
     args.adapter.profiled(device, || {
-        train(device, &mut run, &options, |report| progress.show(report))?;
+        train(&mut run, &options, |report| {
+            let share = (iterations - report.iteration) as f64 / (report.iteration - done) as f64;
+            show(&progress, report, started.elapsed().mul_f64(share));
+        })?;
         progress.finish();
         Ok(())
     })?;
@@ -163,147 +182,125 @@ pub fn run_on(device: &Device, scale: usize, args: &TrainArgs) -> Result<()> {
     Ok(())
 }
 
+fn show(progress: &Progress, report: &Report, left: Duration) {
+    let Report {
+        iteration,
+        loss,
+        lr,
+        images_per_second,
+    } = report;
+    let news = format!("loss {loss:.5}  lr {lr:.2e}  {images_per_second:.2} images/s");
+    let left = left.as_secs();
+    progress.show(*iteration, news, |line| {
+        println!("{line}  {}:{:02} left", left / 60, left % 60);
+    });
+}
+
 /// What the arguments say of the run; where they are silent, the saved run, or else the adapter's
 /// class.
-fn options(
+fn recipe(
     args: &TrainArgs,
     scale: usize,
     software: bool,
-    saved: Option<&Run>,
-) -> Result<TrainOptions> {
-    let milestones = args.paper.then(|| MILESTONES.to_owned());
-    let schedule = fixed(
-        saved,
-        "schedule",
-        "--paper",
-        milestones,
-        "cosine".to_owned(),
-    )?;
-    let paper = schedule == MILESTONES;
-    let choose = |of_paper, small, large| match (paper, software) {
+    saved: Option<&Recipe>,
+) -> Result<Recipe> {
+    let (saved_schedule, saved_lr) = match saved.map(|saved| &saved.schedule) {
+        Some(Schedule::MultiStep { lr, .. }) => (Some(MILESTONES), Some(*lr)),
+        Some(Schedule::Cosine { lr, .. }) => (Some(COSINE), Some(*lr)),
+        None => (None, None),
+    };
+    let milestones = args.paper.then_some(MILESTONES);
+    let schedule = fixed("schedule", "--paper", milestones, saved_schedule)?;
+    let paper = schedule == Some(MILESTONES);
+    let default = |of_paper, small, large| match (paper, software) {
         (true, _) => of_paper,
         (false, true) => small,
         (false, false) => large,
     };
-    let default = choose(if scale == 2 { 800_000 } else { 250_000 }, 260, 20_000);
-    let iterations = changeable(saved, "iterations", args.iterations, default)?;
-    let lr = changeable(saved, "lr", args.lr, if paper { 2e-4 } else { 1e-3 })?;
-    let default = choose(64, 2, 16) as u32;
-    let batch = fixed(saved, "batch", "--batch", args.batch, default)?;
-    let default = choose(64, 32, 64) as u32;
-    let patch = fixed(saved, "patch", "--patch", args.patch, default)?;
-    let seed = fixed(saved, "seed", "--seed", args.seed, 3407)?;
-    let (source, trained_on) = match (&args.data, saved.and_then(|run| run.stored("data"))) {
-        (Some(_), Some("generated scenes")) => {
+    let paper_iterations = if scale == 2 { 800_000 } else { 250_000 };
+    let iterations = saved.map(|saved| saved.iterations);
+    let iterations = changeable("iterations", args.iterations, iterations).unwrap_or(default(
+        paper_iterations,
+        260,
+        20_000,
+    ));
+    let lr = changeable("lr", args.lr, saved_lr).unwrap_or(if paper { 2e-4 } else { 1e-3 });
+    let batch = args.batch.map(|n| n as usize);
+    let batch = fixed("batch", "--batch", batch, saved.map(|saved| saved.batch))?;
+    let patch = args.patch.map(|n| n as usize);
+    let patch = fixed("patch", "--patch", patch, saved.map(|saved| saved.patch))?;
+    let seed = fixed("seed", "--seed", args.seed, saved.map(|saved| saved.seed))?;
+    let source = match (&args.data, saved.map(|saved| &saved.source)) {
+        (Some(_), Some(Source::DeadLeaves)) => {
             bail!("the saved run learns from generated scenes, not photographs; {OTHERWISE} --data")
         }
-        (None, Some("photographs")) => bail!(
+        (None, Some(Source::Photos(_))) => bail!(
             "the saved run learns from photographs, not generated scenes; name their folder with \
              --data"
         ),
-        (Some(folder), _) => (Source::open(folder, scale)?, "photographs"),
-        (None, _) => (Source::DeadLeaves, "generated dead leaves"),
+        (Some(folder), _) => Source::open(folder, scale)?,
+        (None, _) => Source::DeadLeaves,
     };
-    Ok(TrainOptions {
+    Ok(Recipe {
         scale,
         source,
         iterations,
-        batch: batch as usize,
-        patch: patch as usize,
+        batch: batch.unwrap_or(default(64, 2, 16) as usize),
+        patch: patch.unwrap_or(default(64, 32, 64) as usize),
         schedule: match paper {
             true => paper_schedule(scale, lr, iterations),
-            false => Schedule::Cosine {
-                lr,
-                floor: lr * 1e-2,
-                iterations,
-            },
+            false => cosine_schedule(lr, iterations),
         },
-        seed,
-        out: args.folder(scale),
-        report_every: if software { 10 } else { 100 },
-        save_every: Duration::from_secs(60),
-        notes: vec![("trained_on".to_owned(), trained_on.to_owned())],
+        seed: seed.unwrap_or(3407),
     })
 }
 
-/// As [`Run::stored`] calls the paper's schedule.
+/// What the two schedules are called.
 const MILESTONES: &str = "milestones";
+const COSINE: &str = "cosine";
 /// What to do about an option that the saved run contradicts.
 const OTHERWISE: &str = "start another run with another --out, or leave out";
 
-/// Halved at the paper's milestones, which are taken as fractions of its run.
-fn paper_schedule(scale: usize, lr: f64, iterations: u64) -> Schedule {
-    let eighths: &[f64] = match scale {
-        2 => &[3.0, 5.0, 6.5, 7.0, 7.5],
-        _ => &[4.0, 6.4, 7.2, 7.6],
-    };
-    let milestone = |e: &f64| (e / 8.0 * iterations as f64).round() as u64;
-    Schedule::MultiStep {
-        lr,
-        milestones: eighths.iter().map(milestone).collect(),
-        gamma: 0.5,
-    }
-}
-
 /// An option that a saved run keeps, since its batches follow from it.
-fn fixed<T: PartialEq + Display + FromStr>(
-    saved: Option<&Run>,
+fn fixed<T: PartialEq + Display>(
     name: &str,
     flag: &str,
     given: Option<T>,
-    default: T,
-) -> Result<T> {
-    match (given, stored(saved, name)?) {
-        (Some(given), Some(stored)) if given != stored => {
-            bail!("the saved run has {name} {stored}, not {given}; {OTHERWISE} {flag}")
+    saved: Option<T>,
+) -> Result<Option<T>> {
+    match (given, saved) {
+        (Some(given), Some(saved)) if given != saved => {
+            bail!("the saved run has {name} {saved}, not {given}; {OTHERWISE} {flag}")
         }
-        (given, stored) => Ok(stored.or(given).unwrap_or(default)),
+        (given, saved) => Ok(saved.or(given)),
     }
 }
 
 /// An option that may be given anew to a saved run.
-fn changeable<T: PartialEq + Display + FromStr>(
-    saved: Option<&Run>,
-    name: &str,
-    given: Option<T>,
-    default: T,
-) -> Result<T> {
-    let stored = stored(saved, name)?;
-    if let (Some(given), Some(stored)) = (&given, &stored)
-        && given != stored
+fn changeable<T: PartialEq + Display>(name: &str, given: Option<T>, saved: Option<T>) -> Option<T> {
+    if let (Some(given), Some(saved)) = (&given, &saved)
+        && given != saved
     {
-        println!("the saved run had {name} {stored}; from here on it is {given}");
+        println!("the saved run had {name} {saved}; from here on it is {given}");
     }
-    Ok(given.or(stored).unwrap_or(default))
-}
-
-fn stored<T: FromStr>(saved: Option<&Run>, name: &str) -> Result<Option<T>> {
-    let Some(text) = saved.and_then(|run| run.stored(name)) else {
-        return Ok(None);
-    };
-    match text.parse() {
-        Ok(value) => Ok(Some(value)),
-        Err(_) => {
-            bail!("the saved run's {name} is {text:?}, which is none; start without --resume")
-        }
-    }
+    given.or(saved)
 }
 
 /// The network at iteration 0: ×3 and ×4 take all but the upsampler from the ×2 weights, when there
 /// are any, as the paper does.
-fn start(args: &TrainArgs, options: &TrainOptions, device: &Device) -> Result<CATANet> {
-    let file = match (&args.weights, options.scale) {
+fn start(args: &TrainArgs, recipe: &Recipe, device: &Device) -> Result<CATANet> {
+    let file = match (&args.weights, recipe.scale) {
         (Some(file), _) => Some(file.clone()),
         (None, 2) => None,
         (None, _) => crate::weights::default_weights(2),
     };
     let Some(file) = file else {
-        return Ok(CATANet::new(device, options.scale, options.seed));
+        return Ok(CATANet::new(device, recipe.scale, recipe.seed));
     };
-    let (net, part) = match load(device, &file, Some(options.scale)) {
+    let (net, part) = match load(device, &file, Some(recipe.scale)) {
         Ok((net, _)) => (net, ""),
         Err(Error::WrongScale { .. }) => {
-            let net = CATANet::new(device, options.scale, options.seed);
+            let net = CATANet::new(device, recipe.scale, recipe.seed);
             load_body(&net, &file)?;
             (net, " (all but the upsampler)")
         }
@@ -311,62 +308,4 @@ fn start(args: &TrainArgs, options: &TrainOptions, device: &Device) -> Result<CA
     };
     println!("starting from {}{part}", file.display());
     Ok(net)
-}
-
-/// A bar on a terminal, plain lines elsewhere.
-struct Progress {
-    bar: Option<ProgressBar>,
-    started: Instant,
-    first: u64,
-    total: u64,
-}
-
-impl Progress {
-    fn new(total: u64, first: u64) -> Progress {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let template = "{bar:32} {pos}/{len}  {msg}  {eta} left";
-            let style = ProgressStyle::with_template(template);
-            ProgressBar::new(total)
-                .with_position(first)
-                .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-        });
-        Progress {
-            bar,
-            started: Instant::now(),
-            first,
-            total,
-        }
-    }
-
-    fn show(&self, report: &Report) {
-        let Report {
-            iteration,
-            loss,
-            lr,
-            images_per_second,
-        } = report;
-        let line = format!("loss {loss:.5}  lr {lr:.2e}  {images_per_second:.2} images/s");
-        match &self.bar {
-            Some(bar) => {
-                bar.set_position(*iteration);
-                bar.set_message(line);
-            }
-            None => {
-                let share = (self.total - iteration) as f64 / (iteration - self.first) as f64;
-                let left = self.started.elapsed().mul_f64(share).as_secs();
-                println!(
-                    "{iteration}/{}  {line}  {}:{:02} left",
-                    self.total,
-                    left / 60,
-                    left % 60
-                );
-            }
-        }
-    }
-
-    fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish();
-        }
-    }
 }

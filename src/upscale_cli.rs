@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Result, bail, ensure};
-use catanet::evaluate::{check_size, enlarge_named};
+use catanet::evaluate::enlarge_named;
 use catanet::image::Image;
 use catanet::{CATANet, Error};
 use clap::Parser;
 use tensor::Device;
 
+use crate::advice::with_options;
 use crate::args::AdapterArgs;
 use crate::report::check_writable;
 use crate::weights::NetworkArgs;
@@ -53,12 +54,15 @@ pub fn run(cli: &Cli) -> Result<()> {
 /// # Errors
 /// As [`run`].
 pub fn run_on(device: &Device, cli: &Cli) -> Result<()> {
+    run_without_advice(device, cli).map_err(with_options)
+}
+
+fn run_without_advice(device: &Device, cli: &Cli) -> Result<()> {
     let (net, origin) = cli.network.open(device)?;
-    let scale = net.scale();
-    let outputs = outputs(cli, scale)?;
+    let outputs = outputs(cli, net.scale())?;
     for input in &cli.input {
         let (width, height) = Image::size_on_disk(input)?;
-        check_size(device, scale, height, width).map_err(|source| {
+        net.check_size(height, width).map_err(|source| {
             let name = input.display().to_string();
             Error::NotEnlarged { name, source }
         })?;
@@ -75,18 +79,18 @@ pub fn run_on(device: &Device, cli: &Cli) -> Result<()> {
     println!("weights: {origin}\nadapter: {}", device.name());
     let work = || {
         let mut files = cli.input.iter().zip(&outputs);
-        files.try_for_each(|(input, output)| upscale(device, &net, cli, input, output))
+        files.try_for_each(|(input, output)| upscale(&net, cli, input, output))
     };
     cli.adapter.profiled(device, work)
 }
 
-fn upscale(device: &Device, net: &CATANet, cli: &Cli, input: &Path, output: &Path) -> Result<()> {
+fn upscale(net: &CATANet, cli: &Cli, input: &Path, output: &Path) -> Result<()> {
     let scale = net.scale();
     let image = Image::load(input)?;
-    device.trim(); // the next image may have another size
+    net.device().trim(); // the next image may have another size
     let start = Instant::now();
     let (from, to) = (input.display().to_string(), output.display());
-    let pixels = enlarge_named(net, device, &image, cli.network.self_ensemble, &from)?;
+    let pixels = enlarge_named(net, &image, cli.network.self_ensemble, &from)?;
     let seconds = start.elapsed().as_secs_f64();
     let (width, height) = (image.width * scale, image.height * scale);
     Image::from_f32(&pixels, width, height).save_png(output)?;

@@ -114,9 +114,8 @@ mod tests {
 
     #[test]
     fn a_training_run_goes_before_the_shipped_weights_unless_those_are_newer() {
-        let folder = std::env::temp_dir().join(format!("catanet_newer_{}", std::process::id()));
-        fs::create_dir_all(&folder).expect("a folder");
-        let [trained, shipped] = ["trained", "shipped"].map(|name| folder.join(name));
+        let folder = tempfile::tempdir().expect("a folder");
+        let [trained, shipped] = ["trained", "shipped"].map(|name| folder.path().join(name));
         let touch = |path: &Path, seconds| {
             let file = fs::File::create(path).expect("a file");
             let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
@@ -133,7 +132,6 @@ mod tests {
         assert_eq!(chosen(), trained, "the newer ones");
         touch(&shipped, 3_000);
         assert_eq!(chosen(), shipped, "replaced since");
-        assert_eq!(newer(folder.join("nothing"), None), None);
-        fs::remove_dir_all(folder).expect("removed");
+        assert_eq!(newer(folder.path().join("nothing"), None), None);
     }
 }

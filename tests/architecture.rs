@@ -191,7 +191,7 @@ fn circle(arrows: &BTreeMap<String, BTreeSet<String>>, from: &str) -> Option<Vec
                 return Some(way);
             }
             if seen.insert(next.clone()) {
-                ways.push([&way[..], &[next.clone()]].concat());
+                ways.push([&way[..], std::slice::from_ref(next)].concat());
             }
         }
     }

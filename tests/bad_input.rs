@@ -1,10 +1,10 @@
 //! Whatever is wrong with files, options or the device: one clear error that names it, and nothing
 //! half-written.
 
-use std::collections::BTreeMap;
+mod common;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use catanet::CATANet;
 use catanet::data::dead_leaves::scene;
@@ -13,42 +13,18 @@ use catanet::image::Image;
 use catanet::weights::{Notes, load, load_body, save};
 use catanet_cli::{eval_cli, upscale_cli};
 use clap::Parser;
+use common::{Folder, contents, device, text};
 use nn::checkpoint::{Data, Precision, StateDict, save_pth, save_safetensors};
 use nn::state_dict;
 use tensor::Device;
 
-fn device() -> &'static Device {
-    static DEVICE: OnceLock<Device> = OnceLock::new();
-    DEVICE.get_or_init(|| Device::open(None).expect("tests need an adapter"))
-}
-
 /// A folder of this test's own, empty. Also leaves the source tree, whose ./experiments and
 /// ./datasets may hold anything.
-fn folder(name: &str) -> PathBuf {
-    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bad_input");
-    let folder = root.join(name);
-    if folder.exists() {
-        fs::remove_dir_all(&folder).expect("cleared");
-    }
-    fs::create_dir_all(&folder).expect("made");
-    std::env::set_current_dir(root).expect("a folder");
-    folder
-}
-
-/// Every file under `folder` with its content.
-fn contents(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
-    let mut found = BTreeMap::new();
-    for entry in fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            found.extend(contents(&path));
-            found.insert(path, None);
-        } else {
-            let bytes = fs::read(&path).expect("readable");
-            found.insert(path, Some(bytes));
-        }
-    }
-    found
+fn folder(name: &str) -> Folder {
+    let elsewhere = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bad_input");
+    fs::create_dir_all(&elsewhere).expect("made");
+    std::env::set_current_dir(elsewhere).expect("a folder");
+    Folder::new(name)
 }
 
 /// ×2 weights in both formats.
@@ -111,10 +87,6 @@ fn upscale_fails(root: &Path, arguments: &[&str], words: &[&str]) {
 /// A PNG whose header claims 200000×200000 pixels.
 const ABSURD: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\
     \0\x03\r@\0\x03\r@\x08\x02\0\0\0vY\x1f]\0\0\0\0IDAT5\xaf\x06\x1e";
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("an UTF-8 path")
-}
 
 #[track_caller]
 fn load_fails(path: &Path, words: &[&str]) {
@@ -239,17 +211,21 @@ fn files_and_folders_that_are_not_there_are_named() {
     );
     let image = root.join("a.png");
     scene(1, 0, 40, 40).save_png(&image).expect("written");
-    for place in [gone.join("a.png"), root.join("a.png/b.png"), root.clone()] {
+    for output in [
+        gone.join("a.png"),
+        root.join("a.png/b.png"),
+        root.to_path_buf(),
+    ] {
         let arguments = [
             text(&image),
             "--weights",
             text(&weights),
             "-o",
-            text(&place),
+            text(&output),
         ];
-        upscale_fails(&root, &arguments, &["cannot write", text(&place)]);
-        let arguments = ["--weights", text(&weights), "--json", text(&place)];
-        eval_fails(&root, &arguments, &["cannot write", text(&place)]);
+        upscale_fails(&root, &arguments, &["cannot write", text(&output)]);
+        let arguments = ["--weights", text(&weights), "--json", text(&output)];
+        eval_fails(&root, &arguments, &["cannot write", text(&output)]);
     }
     // ×1 has no upsampler to ship.
     eval_fails(&root, &["--scale", "1"], &["×1", "--weights"]);
@@ -359,7 +335,7 @@ fn an_image_beyond_the_adapters_limit_is_refused_at_once() {
     let width = (device.max_tensor_bytes() / (5 * 2560)) as usize + 1;
     let image = Image::new(width, 1, vec![128; width * 3]);
     let before = device.stats();
-    let error = enlarge(&net, &device, &image, true).expect_err("too large");
+    let error = enlarge(&net, &image, true).expect_err("too large");
     assert_says(error, &["smaller image", device.name(), "binds at most"]);
     assert_eq!(device.stats(), before, "nothing was allocated or run");
 

@@ -1,8 +1,9 @@
 //! Evaluating and enlarging, from files to files.
 
+mod common;
+
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::path::Path;
 
 use catanet::CATANet;
 use catanet::data::benchmark::dead_leaves_set;
@@ -12,26 +13,9 @@ use catanet::image::{Image, Symmetry};
 use catanet::weights::{Notes, load, load_body, save};
 use catanet_cli::{eval_cli, upscale_cli};
 use clap::Parser;
+use common::{Folder, device, text};
 use nn::checkpoint::Precision;
 use serde_json::Value;
-use tensor::Device;
-
-fn device() -> &'static Device {
-    static DEVICE: OnceLock<Device> = OnceLock::new();
-    DEVICE.get_or_init(|| Device::open(None).expect("tests need an adapter"))
-}
-
-/// A folder of this test's own, empty.
-fn folder(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join("evaluation")
-        .join(name);
-    if folder.exists() {
-        fs::remove_dir_all(&folder).expect("cleared");
-    }
-    fs::create_dir_all(&folder).expect("made");
-    folder
-}
 
 fn names_in(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).expect("a folder");
@@ -41,13 +25,9 @@ fn names_in(folder: &Path) -> Vec<String> {
     names
 }
 
-fn text(path: &Path) -> &str {
-    path.to_str().expect("an UTF-8 path")
-}
-
 #[test]
 fn eval_scores_a_folder_of_sets_and_writes_json_and_images() {
-    let root = folder("eval");
+    let root = Folder::new("eval");
     let sets = root.join("sets");
     let hr = sets.join("Tiny/HR");
     fs::create_dir_all(&hr).expect("made");
@@ -141,10 +121,8 @@ fn the_generated_set_is_scored_without_files() {
     let mut seen = Vec::new();
     let options = EvaluateOptions::default();
     let set = dead_leaves_set(2, 100, 5);
-    let score = evaluate(&net, device(), &set, &options, |image| {
-        seen.push(image.name.clone())
-    })
-    .expect("evaluated");
+    let score =
+        evaluate(&net, &set, &options, |image| seen.push(image.name.clone())).expect("evaluated");
     assert_eq!((score.name.as_str(), score.scale), ("DeadLeaves", 3));
     assert_eq!(seen, ["leaves_001", "leaves_002"]);
     let (ours, bicubic) = (
@@ -164,7 +142,7 @@ fn the_self_ensemble_is_the_mean_over_eight_symmetries() {
     let mut mean = vec![0.0f64; 62 * 34 * 3];
     for symmetry in Symmetry::ALL {
         let turned = image.transformed(symmetry);
-        let output = enlarge(&net, device(), &turned, false).expect("enlarged");
+        let output = enlarge(&net, &turned, false).expect("enlarged");
         // Where each pixel of the upright image went, found by turning their numbers.
         let numbers: Vec<usize> = (0..62 * 34).collect();
         for (at, number) in symmetry.apply(&numbers, 34, 62, 1).into_iter().enumerate() {
@@ -173,23 +151,20 @@ fn the_self_ensemble_is_the_mean_over_eight_symmetries() {
             }
         }
     }
-    let ensemble = enlarge(&net, device(), &image, true).expect("enlarged");
+    let ensemble = enlarge(&net, &image, true).expect("enlarged");
     let worst = ensemble
         .iter()
         .zip(&mean)
         .map(|(a, b)| (f64::from(*a) - b).abs());
     assert!(worst.fold(0.0, f64::max) < 1e-6);
-    assert_ne!(
-        ensemble,
-        enlarge(&net, device(), &image, false).expect("enlarged")
-    );
+    assert_ne!(ensemble, enlarge(&net, &image, false).expect("enlarged"));
 }
 
 #[test]
 fn images_of_any_size_from_one_pixel_are_enlarged() {
     let net = CATANet::new(device(), 3, 3);
     for (width, height) in [(1, 1), (1, 40), (2, 3)] {
-        let output = enlarge(&net, device(), &scene(1, 0, width, height), true).expect("enlarged");
+        let output = enlarge(&net, &scene(1, 0, width, height), true).expect("enlarged");
         assert_eq!(output.len(), width * 3 * height * 3 * 3);
         assert!(output.iter().all(|v| v.is_finite()), "{width}×{height}");
     }
@@ -197,10 +172,10 @@ fn images_of_any_size_from_one_pixel_are_enlarged() {
 
 #[test]
 fn weights_come_back_from_files_the_same_to_the_bit_and_from_f16_nearly() {
-    let root = folder("weights");
+    let root = Folder::new("weights");
     let net = CATANet::new(device(), 4, 11);
     let image = scene(1, 0, 30, 29);
-    let output = |net: &CATANet| enlarge(net, device(), &image, false).expect("enlarged");
+    let output = |net: &CATANet| enlarge(net, &image, false).expect("enlarged");
     let before = output(&net);
     let notes = Notes::from([("iterations".to_owned(), "400".to_owned())]);
     let back = |name: &str, precision| {
@@ -225,7 +200,7 @@ fn weights_come_back_from_files_the_same_to_the_bit_and_from_f16_nearly() {
 
 #[test]
 fn a_larger_scale_takes_all_but_the_upsampler_from_x2() {
-    let root = folder("body");
+    let root = Folder::new("body");
     let path = root.join("x2.safetensors");
     let x2 = CATANet::new(device(), 2, 1);
     save(&x2, &path, Precision::F32, Notes::new()).expect("written");
@@ -248,7 +223,7 @@ fn a_larger_scale_takes_all_but_the_upsampler_from_x2() {
 
 #[test]
 fn upscale_writes_a_png_beside_its_input_or_where_it_is_told() {
-    let root = folder("upscale");
+    let root = Folder::new("upscale");
     let [input, weights] = ["photo.png", "x2.pth"].map(|name| root.join(name));
     scene(1, 0, 33, 28).save_png(&input).expect("written");
     save(

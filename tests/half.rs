@@ -56,7 +56,7 @@ fn scores_differ_by_less_than_a_hundredth_of_a_decibel() {
     let set = dead_leaves_set(3, 96, 3);
     let [full, half] = [false, true].map(|half| {
         net.store_half(half);
-        let score = evaluate(&net, device, &set, &EvaluateOptions::default(), |_| ());
+        let score = evaluate(&net, &set, &EvaluateOptions::default(), |_| ());
         let quality = score.expect("scored").network().expect("large enough");
         quality.psnr
     });

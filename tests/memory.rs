@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use autograd::{Var, no_grad};
-use catanet::train::check_size;
+use catanet::limits::check_step;
 use catanet::{CATANet, Mode};
 use nn::{load_state_dict, state_dict};
 use tensor::{Device, Overrides, Tensor};
@@ -71,8 +71,8 @@ fn a_batch_beyond_the_limit_comes_out_the_same_to_the_bit() {
 #[test]
 fn a_training_step_beyond_the_limit_is_split_over_its_images() {
     // Two crops of 28×28 take 4 MB out of the second upconv; of seven, attention to centres 2.75.
-    check_size(&devices()[2], 4, 2, 28).expect("fits in parts");
-    check_size(&devices()[2], 4, 7, 28).expect_err("seven do not");
+    check_step(&devices()[2], 4, 2, 28).expect("fits in parts");
+    check_step(&devices()[2], 4, 7, 28).expect_err("seven do not");
     let step = |i: usize| {
         let (device, net) = (&devices()[i], &network(4, i));
         let [x, target] = [28, 112].map(|side| Var::constant(image(device, &[2, side, side, 3])));

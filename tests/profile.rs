@@ -68,7 +68,7 @@ fn a_trace_has_an_event_for_each_dispatch(device: &Device) {
     ];
 
     let before = device.stats().dispatches;
-    enlarge(&net, device, &small, false).expect("enlarged");
+    enlarge(&net, &small, false).expect("enlarged");
     let dispatches = device.stats().dispatches - before;
     run_on(device, &Cli::parse_from(arguments)).expect("enlarged");
 

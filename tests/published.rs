@@ -91,7 +91,7 @@ fn published_weights_score_what_they_are_known_to_from_either_format() {
     let check = |net: &CATANet, name: &str, known: [f64; 2]| {
         let set = set(&shared, name);
         let options = EvaluateOptions::default();
-        let score = evaluate(net, &device, &set, &options, |_| ()).expect("evaluated");
+        let score = evaluate(net, &set, &options, |_| ()).expect("evaluated");
         let what = format!("{name} ×4, published weights");
         assert_figures(&what, score.network(), known, [0.005, 0.0002]);
     };

@@ -1,10 +1,11 @@
 //! The training commands: what a run is started and gone on with, and that a wrong command costs
 //! nothing that was there before.
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::path::Path;
 
 use anyhow::Result;
 use catanet::CATANet;
@@ -13,64 +14,11 @@ use catanet::train::{state_file, weights_file};
 use catanet::weights::{Notes, save};
 use catanet_cli::train_cli::{TrainArgs, run_on};
 use clap::Parser;
-use nn::checkpoint::{Data, Precision, load};
+use common::{Folder, contents, device_alone, text};
+use nn::checkpoint::{Data, Precision, load, save_safetensors};
 use nn::parameters;
+use serde_json::Value;
 use tensor::Device;
-
-/// One device, and one run at a time on it.
-fn device() -> (MutexGuard<'static, ()>, &'static Device) {
-    static DEVICE: OnceLock<Device> = OnceLock::new();
-    static ALONE: Mutex<()> = Mutex::new(());
-    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    (
-        alone,
-        DEVICE.get_or_init(|| Device::open(None).expect("tests need an adapter")),
-    )
-}
-
-/// A folder that is gone after the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR"))
-            .join("train_cli")
-            .join(name);
-        let _ = fs::remove_dir_all(&path); // of an interrupted test
-        fs::create_dir_all(&path).expect("made");
-        Folder(path)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Every file under `folder` with its content.
-fn contents(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
-    let mut found = BTreeMap::new();
-    for entry in fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            found.extend(contents(&path));
-            found.insert(path, None);
-        } else {
-            let bytes = fs::read(&path).expect("readable");
-            found.insert(path, Some(bytes));
-        }
-    }
-    found
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("an UTF-8 path")
-}
 
 fn parse(arguments: &[&str]) -> Result<TrainArgs, clap::Error> {
     TrainArgs::try_parse_from([&["train"], arguments].concat())
@@ -89,20 +37,20 @@ fn train(device: &Device, scale: usize, out: &Path, arguments: &[&str]) -> Resul
 /// under `root` may change.
 #[track_caller]
 fn fails(device: &Device, root: &Folder, arguments: &[&str], words: &[&str]) {
-    let before = contents(&root.0);
-    let error = train(device, 2, &root.path("run"), arguments).expect_err("a wrong command");
+    let before = contents(root);
+    let error = train(device, 2, &root.join("run"), arguments).expect_err("a wrong command");
     let line = error.to_string();
     assert!(!line.contains('\n'), "several lines: {line}");
     for word in words {
         assert!(line.contains(word), "no {word:?} in: {line}");
     }
-    assert!(contents(&root.0) == before, "files changed: {line}");
+    assert!(contents(root) == before, "files changed: {line}");
 }
 
 /// Files that stand for an earlier run's.
 fn earlier_run(root: &Folder) {
     for name in ["models/net_g_latest.safetensors", "training_states/old"] {
-        let path = root.path("run").join(name);
+        let path = root.join("run").join(name);
         fs::create_dir_all(path.parent().expect("a folder")).expect("made");
         fs::write(path, name).expect("written");
     }
@@ -110,6 +58,11 @@ fn earlier_run(root: &Folder) {
 
 fn state(out: &Path) -> BTreeMap<String, String> {
     load(state_file(out)).expect("a saved run").metadata
+}
+
+/// The recipe that a run's state holds.
+fn recipe(out: &Path) -> Value {
+    serde_json::from_str(&state(out)["recipe"]).expect("JSON")
 }
 
 #[test]
@@ -128,10 +81,10 @@ fn the_parser_refuses_rates_that_no_training_has_and_weights_for_a_run_that_has_
 
 #[test]
 fn a_wrong_command_leaves_an_earlier_run_where_it_was() {
-    let (_alone, device) = device();
+    let (_alone, device) = device_alone();
     let root = Folder::new("wrong");
     earlier_run(&root);
-    let [gone, empty, photos] = ["gone", "empty", "photos"].map(|name| root.path(name));
+    let [gone, empty, photos] = ["gone", "empty", "photos"].map(|name| root.join(name));
     fs::create_dir_all(&empty).expect("made");
     fs::create_dir_all(&photos).expect("made");
 
@@ -143,7 +96,7 @@ fn a_wrong_command_leaves_an_earlier_run_where_it_was() {
     let arguments = ["--weights", text(&gone)];
     fails(device, &root, &arguments, &[text(&gone)]);
 
-    let other = root.path("other.safetensors");
+    let other = root.join("other.safetensors");
     save(
         &CATANet::new(device, 2, 1),
         &other,
@@ -153,7 +106,7 @@ fn a_wrong_command_leaves_an_earlier_run_where_it_was() {
     .expect("written");
     let mut state = load(&other).expect("just written");
     state.arrays.remove("last_conv.bias");
-    nn::checkpoint::save_safetensors(&other, &state, Precision::F16).expect("written");
+    save_safetensors(&other, &state, Precision::F16).expect("written");
     let arguments = ["--weights", text(&other)];
     fails(device, &root, &arguments, &[text(&other), "last_conv.bias"]);
 
@@ -172,7 +125,7 @@ fn a_wrong_command_leaves_an_earlier_run_where_it_was() {
 
 #[test]
 fn a_step_beyond_the_adapters_limit_is_refused_with_the_batch_that_fits() {
-    let (_alone, device) = device();
+    let (_alone, device) = device_alone();
     let root = Folder::new("limit");
     earlier_run(&root);
     // Attention packs 24 numbers of 4 bytes for each of a token's 4 heads.
@@ -197,9 +150,9 @@ fn a_step_beyond_the_adapters_limit_is_refused_with_the_batch_that_fits() {
 
 #[test]
 fn an_earlier_run_is_kept_beside_the_new_one() {
-    let (_alone, device) = device();
+    let (_alone, device) = device_alone();
     let root = Folder::new("kept");
-    let out = root.path("run");
+    let out = root.join("run");
     let one = [&TINY[..], &["--iterations", "1"]].concat();
     earlier_run(&root);
     for kept in ["archived_1", "archived_2"] {
@@ -216,9 +169,9 @@ fn an_earlier_run_is_kept_beside_the_new_one() {
 #[test]
 #[cfg(unix)]
 fn a_run_whose_folder_cannot_be_is_not_begun() {
-    let (_alone, device) = device();
+    let (_alone, device) = device_alone();
     let root = Folder::new("blocked");
-    let file = root.path("run");
+    let file = root.join("run");
     fs::write(&file, "a file").expect("written");
     let words = [text(&file), "Not a directory"];
     fails(device, &root, &TINY, &words);
@@ -228,9 +181,9 @@ fn a_run_whose_folder_cannot_be_is_not_begun() {
 
 #[test]
 fn a_run_goes_on_with_the_options_it_was_started_with() {
-    let (_alone, device) = device();
+    let (_alone, device) = device_alone();
     let root = Folder::new("resume");
-    let out = root.path("run");
+    let out = root.join("run");
     fails(
         device,
         &root,
@@ -240,26 +193,28 @@ fn a_run_goes_on_with_the_options_it_was_started_with() {
 
     let first = ["--iterations", "1", "--seed", "5", "--lr", "2e-4"];
     train(device, 2, &out, &[&TINY[..], &first].concat()).expect("one step");
-    let started = state(&out);
+    let started = recipe(&out);
     for (given, words) in [
         (&["--seed", "6"][..], ["seed 5", "6"]),
         (&["--batch", "2"], ["batch 1", "2"]),
         (&["--patch", "32"], ["patch 28", "32"]),
         (&["--paper"], ["schedule cosine", "--paper"]),
-        (&["--data", text(&root.0)], ["generated scenes", "--data"]),
+        (&["--data", text(&root)], ["generated scenes", "--data"]),
     ] {
         let arguments = [&["--resume", "--iterations", "2"], given].concat();
         fails(device, &root, &arguments, &words);
     }
     train(device, 2, &out, &["--resume", "--iterations", "2"]).expect("a second step");
-    let expected = [("iterations", "2"), ("step", "2")].map(|(k, v)| (k.into(), v.into()));
     let mut changed = started.clone();
-    changed.extend(expected);
-    assert_eq!(state(&out), changed, "all else is as it was");
+    changed["iterations"] = 2.into();
+    changed["schedule"]["Cosine"]["iterations"] = 2.into();
+    assert_eq!(recipe(&out), changed, "all else is as it was");
     assert_eq!(
-        ["seed", "batch", "patch", "lr"].map(|key| changed[key].as_str()),
-        ["5", "1", "28", "0.0002"]
+        ["seed", "batch", "patch"].map(|key| &changed[key]),
+        [5, 1, 28]
     );
+    assert_eq!(changed["schedule"]["Cosine"]["lr"], 0.0002);
+    assert_eq!(state(&out)["step"], "2");
     assert!(!out.join("archived_1").exists(), "it is its own run");
 
     let before = contents(&out);
@@ -270,10 +225,43 @@ fn a_run_goes_on_with_the_options_it_was_started_with() {
 }
 
 #[test]
+fn a_run_saved_before_recipes_were_goes_on_to_the_bit() {
+    let (_alone, device) = device_alone();
+    let root = Folder::new("before_recipes");
+    let [now, before] = ["now", "before"].map(|name| root.join(name));
+    let first = ["--iterations", "1", "--seed", "5", "--lr", "2e-4"];
+    for out in [&now, &before] {
+        train(device, 2, out, &[&TINY[..], &first].concat()).expect("one step");
+    }
+    // Every option had a key of its own.
+    let file = state_file(&before);
+    let mut old = load(&file).expect("a saved run");
+    old.metadata.remove("recipe").expect("as it is kept now");
+    let options = [
+        ("scale", "2"),
+        ("iterations", "1"),
+        ("batch", "1"),
+        ("patch", "28"),
+        ("schedule", "cosine"),
+        ("lr", "0.0002"),
+        ("seed", "5"),
+        ("data", "generated scenes"),
+    ];
+    let options = options.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    old.metadata.extend(options);
+    save_safetensors(&file, &old, Precision::F32).expect("written");
+
+    for out in [&now, &before] {
+        train(device, 2, out, &["--resume", "--iterations", "2"]).expect("a second step");
+    }
+    assert!(contents(&now).values().eq(contents(&before).values()));
+}
+
+#[test]
 fn a_run_on_photographs_goes_on_with_photographs_only() {
-    let (_alone, device) = device();
+    let (_alone, device) = device_alone();
     let root = Folder::new("photographs");
-    let [out, photos, moved] = ["run", "photos", "moved"].map(|name| root.path(name));
+    let [out, photos, moved] = ["run", "photos", "moved"].map(|name| root.join(name));
     fs::create_dir_all(&photos).expect("made");
     scene(1, 0, 64, 64)
         .save_png(photos.join("a.png"))
@@ -290,7 +278,7 @@ fn a_run_on_photographs_goes_on_with_photographs_only() {
 
 #[test]
 fn weights_that_are_no_longer_numbers_are_never_saved() {
-    let (_alone, device) = device();
+    let (_alone, device) = device_alone();
     let root = Folder::new("diverged");
     let one = [&TINY[..], &["--iterations", "1"]].concat();
     earlier_run(&root);
@@ -298,16 +286,16 @@ fn weights_that_are_no_longer_numbers_are_never_saved() {
     let wild = [&one[..], &["--lr", "1e60"]].concat();
     let words = ["astray", "1 iterations", "start again", "--lr"];
     fails(device, &root, &wild, &words);
-    train(device, 2, &root.path("run"), &one).expect("one step");
+    train(device, 2, &root.join("run"), &one).expect("one step");
     let wild = ["--resume", "--iterations", "2", "--lr", "1e60"];
     fails(device, &root, &wild, &["astray", "--resume", "--lr"]);
 }
 
 #[test]
 fn x3_starts_from_all_of_x2_but_the_upsampler_and_x2_from_that_too() {
-    let (_alone, device) = device();
+    let (_alone, device) = device_alone();
     let root = Folder::new("start");
-    let file = root.path("x2.safetensors");
+    let file = root.join("x2.safetensors");
     let net = CATANet::new(device, 2, 99);
     // Fresh biases could be 0 in any network.
     for (_, parameter) in parameters(&net) {
@@ -317,7 +305,7 @@ fn x3_starts_from_all_of_x2_but_the_upsampler_and_x2_from_that_too() {
     }
     save(&net, &file, Precision::F32, Notes::new()).expect("written");
     for scale in [2, 3] {
-        let out = root.path(&format!("x{scale}"));
+        let out = root.join(format!("x{scale}"));
         let arguments = [
             "--iterations",
             "1",

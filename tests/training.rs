@@ -1,58 +1,33 @@
 //! Training: steady memory, no hidden waits, the same bits twice, and runs that go on.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+mod common;
+
+use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use catanet::CATANet;
 use catanet::data::{Batch, Loader, LoaderOptions, Source};
-use catanet::train::{Run, TrainOptions, state_file, train, weights_file};
+use catanet::train::{Recipe, Run, TrainOptions, state_file, train, weights_file};
+use common::{Folder, device_alone};
 use nn::Schedule;
 use tensor::Device;
 
-/// One device, and one test at a time: the tests count what the device does.
-fn device() -> (MutexGuard<'static, ()>, &'static Device) {
-    static DEVICE: OnceLock<Device> = OnceLock::new();
-    static ALONE: Mutex<()> = Mutex::new(());
-    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    (
-        alone,
-        DEVICE.get_or_init(|| Device::open(None).expect("tests need an adapter")),
-    )
-}
-
-/// A folder that is gone after the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR"))
-            .join("training")
-            .join(name);
-        let _ = std::fs::remove_dir_all(&path); // of an interrupted test
-        Folder(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 fn options(out: &Path, iterations: u64) -> TrainOptions {
     TrainOptions {
-        scale: 2,
-        source: Source::DeadLeaves,
-        iterations,
-        batch: 1,
-        patch: 28,
-        schedule: Schedule::Cosine {
-            lr: 1e-3,
-            floor: 1e-5,
-            iterations: 6,
+        recipe: Recipe {
+            scale: 2,
+            source: Source::DeadLeaves,
+            iterations,
+            batch: 1,
+            patch: 28,
+            schedule: Schedule::Cosine {
+                lr: 1e-3,
+                floor: 1e-5,
+                iterations: 6,
+            },
+            seed: 7,
         },
-        seed: 7,
         out: out.to_path_buf(),
         report_every: 1,
         save_every: Duration::from_secs(3600),
@@ -70,49 +45,46 @@ fn bytes(path: &Path) -> Vec<u8> {
 
 #[test]
 fn one_seed_gives_the_same_bytes_in_one_sitting_or_two() {
-    let (_alone, device) = device();
+    let (_alone, device) = device_alone();
     let [once, twice, resumed] = ["once", "twice", "resumed"].map(Folder::new);
     for folder in [&once, &twice] {
-        train(device, &mut fresh(device), &options(&folder.0, 6), |_| {}).expect("training");
+        train(&mut fresh(device), &options(folder, 6), |_| {}).expect("training");
     }
-    train(device, &mut fresh(device), &options(&resumed.0, 4), |_| {}).expect("first sitting");
-    let mut run = Run::resume(device, 2, &resumed.0).expect("saved by the first sitting");
+    train(&mut fresh(device), &options(&resumed, 4), |_| {}).expect("first sitting");
+    let mut run = Run::resume(device, 2, &resumed).expect("saved by the first sitting");
     assert_eq!(run.iteration(), 4);
-    train(device, &mut run, &options(&resumed.0, 6), |_| {}).expect("second sitting");
+    train(&mut run, &options(&resumed, 6), |_| {}).expect("second sitting");
     for file in [weights_file, state_file] {
         assert!(
-            bytes(&file(&once.0)) == bytes(&file(&twice.0)),
+            bytes(&file(&once)) == bytes(&file(&twice)),
             "two runs differ"
         );
         assert!(
-            bytes(&file(&once.0)) == bytes(&file(&resumed.0)),
+            bytes(&file(&once)) == bytes(&file(&resumed)),
             "the resumed run differs"
         );
     }
 }
 
 #[test]
-fn checkpointed_activations_take_less_memory_and_change_no_bit_of_a_run() {
-    let (_alone, device) = device();
-    let folders = ["all_kept", "checkpointed"].map(Folder::new);
+fn recomputed_activations_take_less_memory_and_change_no_bit_of_a_run() {
+    let (_alone, device) = device_alone();
+    let folders = ["all_kept", "recomputed"].map(Folder::new);
     let peaks = [false, true].map(|on| {
         let mut run = fresh(device);
-        run.net.checkpoint_activations(on);
+        run.net.recompute_activations(on);
         let mut losses = vec![];
         device.trim();
         device.reset_peaks();
         let before = device.stats().used_bytes;
-        let options = options(&folders[usize::from(on)].0, 3);
-        train(device, &mut run, &options, |report| {
-            losses.push(report.loss)
-        })
-        .expect("training");
+        let options = options(&folders[usize::from(on)], 3);
+        train(&mut run, &options, |report| losses.push(report.loss)).expect("training");
         (losses, device.stats().peak_used_bytes - before)
     });
     assert_eq!(peaks[0].0, peaks[1].0, "losses");
     // Weights, centres and both of Adam's moments: all that three steps' gradients have made.
-    let [kept, checkpointed] = folders.map(|folder| bytes(&state_file(&folder.0)));
-    assert!(kept == checkpointed, "states differ");
+    let [kept, recomputed] = folders.map(|folder| bytes(&state_file(&folder)));
+    assert!(kept == recomputed, "states differ");
     assert!(peaks[1].1 * 3 < peaks[0].1, "bytes at the peak: {peaks:?}");
 }
 
@@ -138,14 +110,14 @@ fn resident() -> Option<u64> {
 
 #[test]
 fn three_hundred_steps_hold_their_memory_and_wait_only_for_the_printed_loss() {
-    let (_alone, device) = device();
+    let (_alone, device) = device_alone();
     let batch = first_batch(28);
     let mut run = fresh(device);
     let mut losses = vec![];
     let mut settled = None;
     for step in 1..=300 {
         let before = device.stats().read_backs;
-        let loss = run.step(device, &batch, 28, 1e-4);
+        let loss = run.step(&batch, 1e-4);
         assert_eq!(
             device.stats().read_backs,
             before,
@@ -184,10 +156,10 @@ fn three_hundred_steps_hold_their_memory_and_wait_only_for_the_printed_loss() {
 
 #[test]
 fn micro_batches_accumulate_gradients() {
-    let (_alone, device) = device();
+    let (_alone, device) = device_alone();
     let batch = first_batch(28);
-    let x = autograd::Var::constant(tensor::Tensor::new(device, &batch.lq, &[1, 28, 28, 3]));
-    let target = autograd::Var::constant(tensor::Tensor::new(device, &batch.gt, &[1, 56, 56, 3]));
+    let x = autograd::Var::constant(batch.lq.to_tensor(device));
+    let target = autograd::Var::constant(batch.gt.to_tensor(device));
     let gradient = |net: &CATANet| {
         nn::l1_loss(&net.forward(&x, catanet::Mode::Eval), &target).backward();
         nn::parameters(net)[0]
@@ -209,17 +181,17 @@ fn micro_batches_accumulate_gradients() {
 
 #[test]
 fn a_run_is_saved_by_time_between_two_reports() {
-    let (_alone, device) = device();
+    let (_alone, device) = device_alone();
     let folder = Folder::new("by_time");
     let options = TrainOptions {
         report_every: 2,
         save_every: Duration::ZERO,
-        ..options(&folder.0, 3)
+        ..options(&folder, 3)
     };
     let mut found = vec![];
-    train(device, &mut fresh(device), &options, |report| {
+    train(&mut fresh(device), &options, |report| {
         // The report comes before the save of the same step.
-        let saved = Run::resume(device, 2, &folder.0).expect("saved");
+        let saved = Run::resume(device, 2, &folder).expect("saved");
         found.push((report.iteration, saved.iteration()));
     })
     .expect("training");
@@ -228,32 +200,30 @@ fn a_run_is_saved_by_time_between_two_reports() {
 
 #[test]
 fn a_crop_below_the_largest_window_is_refused_before_anything_is_written() {
-    let (_alone, device) = device();
+    let (_alone, device) = device_alone();
     let folder = Folder::new("small_patch");
-    let small = TrainOptions {
-        patch: 27,
-        ..options(&folder.0, 1)
-    };
-    let error = train(device, &mut fresh(device), &small, |_| {}).expect_err("27 is too small");
-    assert!(error.to_string().contains("27×27") && error.to_string().contains("--patch 28"));
-    assert!(!folder.0.exists());
+    let mut small = options(&folder, 1);
+    small.recipe.patch = 27;
+    let error = train(&mut fresh(device), &small, |_| {}).expect_err("27 is too small");
+    assert!(error.to_string().contains("27×27") && error.to_string().contains("28"));
+    assert!(!folder.exists());
 }
 
 #[test]
 fn resuming_where_nothing_was_saved_says_so() {
-    let (_alone, device) = device();
+    let (_alone, device) = device_alone();
     let folder = Folder::new("nothing_saved");
-    let error = Run::resume(device, 2, &folder.0)
+    let error = Run::resume(device, 2, &folder)
         .err()
         .expect("there is no run");
-    assert!(error.to_string().contains("without --resume"), "{error}");
+    assert!(error.to_string().contains("no run to resume"), "{error}");
 }
 
 #[test]
 fn a_run_of_another_scale_is_not_resumed() {
-    let (_alone, device) = device();
+    let (_alone, device) = device_alone();
     let folder = Folder::new("other_scale");
-    train(device, &mut fresh(device), &options(&folder.0, 1), |_| {}).expect("one step");
-    let error = Run::resume(device, 3, &folder.0).err().expect("it is ×2");
+    train(&mut fresh(device), &options(&folder, 1), |_| {}).expect("one step");
+    let error = Run::resume(device, 3, &folder).err().expect("it is ×2");
     assert!(error.to_string().contains("upconv.weight"), "{error}");
 }

@@ -1,4 +1,5 @@
-//! What the environment can do wrong, each case as one sentence: what, where, and what to do about it.
+//! What the environment can do wrong, each case as one sentence: what, where, and what to do about it
+//! or what would do. (Which option of a command sets it, the command line knows.)
 
 use std::io;
 use std::path::PathBuf;
@@ -34,10 +35,12 @@ pub enum Error {
         source: io::Error,
     },
     /// A folder with nothing to work on.
-    #[error("no images in {} ({} are looked for); point to a folder that holds some", path.display(), crate::data::EXTENSIONS.join(", "))]
+    #[error("no images in {} ({} are looked for); point to a folder that holds some", path.display(), extensions.join(", "))]
     NoImages {
         /// The folder searched.
         path: PathBuf,
+        /// How the names of images end.
+        extensions: &'static [&'static str],
     },
     /// A root folder without a benchmark set in it.
     #[error("no benchmark set in {}; expected NAME/HR/*.png there, or HR/*.png for a single set", path.display())]
@@ -82,14 +85,14 @@ pub enum Error {
         /// What the side is needed for.
         what: &'static str,
     },
-    /// `--resume` where no run was saved.
-    #[error("no run to resume: there is no {}; start without --resume, or name the run's folder with --out", path.display())]
+    /// A folder to go on from in which no run was saved.
+    #[error("no run to resume: there is no {}", path.display())]
     NoRun {
         /// Where it would be.
         path: PathBuf,
     },
     /// A saved run of another scale or another network.
-    #[error("cannot go on from {}: {source}; name another folder with --out, or start without --resume", path.display())]
+    #[error("cannot go on from {}: {source}", path.display())]
     WrongRun {
         /// The saved run.
         path: PathBuf,
@@ -97,9 +100,7 @@ pub enum Error {
         source: nn::Error,
     },
     /// A training crop that the network's windows do not fit in.
-    #[error(
-        "a crop of {patch}×{patch} is too small: the network's windows need {needed}; choose --patch {needed} or more"
-    )]
+    #[error("a crop of {patch}×{patch} is too small: the network's windows need {needed}")]
     SmallPatch {
         /// The side asked for.
         patch: usize,
@@ -107,21 +108,19 @@ pub enum Error {
         needed: usize,
     },
     /// A training step too large for the adapter.
-    #[error("a step of {batch} crops of {patch}×{patch} is too large; {advice}: {source}")]
+    #[error("a step of {batch} crops of {patch}×{patch} is too large, {}: {source}", fitting(*fits))]
     LargeStep {
         /// Crops asked for.
         batch: usize,
         /// Their side.
         patch: usize,
-        /// What would fit.
-        advice: String,
+        /// How many of them would fit; perhaps none.
+        fits: usize,
         /// The largest tensor, and what the adapter binds.
         source: tensor::Error,
     },
     /// A training run that gets no more batches.
-    #[error(
-        "training images ended after {iteration} of {iterations} iterations; go on from the last saved state with --resume"
-    )]
+    #[error("training images ended after {iteration} of {iterations} iterations")]
     LoaderEnded {
         /// Steps done.
         iteration: u64,
@@ -130,20 +129,20 @@ pub enum Error {
     },
     /// Training that went astray.
     #[error(
-        "training went astray: the numbers are no longer finite after {iteration} iterations (learning rate {lr:.1e}); {advice}"
+        "training went astray: the numbers are no longer finite after {iteration} iterations (learning rate {lr:.1e})"
     )]
     Diverged {
         /// Steps done.
         iteration: u64,
         /// The rate of the last.
         lr: f64,
-        /// What to do.
-        advice: &'static str,
+        /// Whether there is a saved state to go on from.
+        saved: bool,
     },
     /// An earlier run that could not make room.
-    #[error("cannot keep the earlier run, moving {} to {}: {source}; name another folder with --out", from.display(), to.display())]
+    #[error("cannot keep the earlier run, moving {} to {}: {source}", from.display(), to.display())]
     NotSetAside {
-        /// Its place.
+        /// Where it was.
         from: PathBuf,
         /// Where it was to be kept.
         to: PathBuf,
@@ -159,7 +158,7 @@ pub enum Error {
         source: nn::Error,
     },
     /// Weights of another scale than the one asked for.
-    #[error("{} holds weights for ×{found}, not ×{wanted}; use --scale {found}, or name weights for ×{wanted} with --weights", path.display())]
+    #[error("{} holds weights for ×{found}, not ×{wanted}", path.display())]
     WrongScale {
         /// The file.
         path: PathBuf,
@@ -177,9 +176,7 @@ pub enum Error {
         source: tensor::Error,
     },
     /// Weights that turn an image into something that is none.
-    #[error(
-        "the network's output for {name} is NaN or infinite: its weights are broken; name others with --weights"
-    )]
+    #[error("the network's output for {name} is NaN or infinite: its weights are broken")]
     NotFinite {
         /// The image.
         name: String,
@@ -187,4 +184,12 @@ pub enum Error {
     /// Weights that do not load or fit, or a device that failed.
     #[error(transparent)]
     Network(#[from] nn::Error),
+}
+
+/// The batch that would fit, as a clause. Token centres are of all tokens of a batch.
+fn fitting(crops: usize) -> String {
+    match crops {
+        0 => "as one crop is by itself".to_owned(),
+        n => format!("as token centres need all of it at once: {n} or fewer fit"),
+    }
 }

@@ -4,15 +4,14 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use tensor::{Device, Tensor};
+use tensor::Tensor;
 
-use crate::bands;
 use crate::data::benchmark::{BenchmarkSet, Pair};
 use crate::error::{Error, Result};
 use crate::image::{Image, Symmetry};
 use crate::imresize::upscale;
 use crate::metrics::Quality;
-use crate::model::{CATANet, MIN_SIDE};
+use crate::model::CATANet;
 
 /// `image` enlarged by `net`: `[H·s, W·s, 3]`, about `[0, 1]`, not clamped.
 ///
@@ -21,16 +20,11 @@ use crate::model::{CATANet, MIN_SIDE};
 ///
 /// # Errors
 /// The image is too large for the adapter (known before any work is done), or the device failed.
-pub fn enlarge(
-    net: &CATANet,
-    device: &Device,
-    image: &Image,
-    self_ensemble: bool,
-) -> tensor::Result<Vec<f32>> {
-    check_size(device, net.scale(), image.height, image.width)?;
+pub fn enlarge(net: &CATANet, image: &Image, self_ensemble: bool) -> tensor::Result<Vec<f32>> {
+    net.check_size(image.height, image.width)?;
     let run = |image: &Image| {
         let shape = [1, image.height, image.width, 3];
-        let lr = Tensor::new(device, &image.to_f32(), &shape);
+        let lr = Tensor::new(net.device(), &image.to_f32(), &shape);
         net.upscale(&lr).to_vec() // [H·s, W·s, 3]
     };
     if !self_ensemble {
@@ -54,12 +48,11 @@ pub fn enlarge(
 /// As [`enlarge`], or the output holds NaN or infinity.
 pub fn enlarge_named(
     net: &CATANet,
-    device: &Device,
     image: &Image,
     self_ensemble: bool,
     name: &str,
 ) -> Result<Vec<f32>> {
-    let output = enlarge(net, device, image, self_ensemble).map_err(|source| {
+    let output = enlarge(net, image, self_ensemble).map_err(|source| {
         let name = name.to_owned();
         Error::NotEnlarged { name, source }
     })?;
@@ -69,35 +62,6 @@ pub fn enlarge_named(
         return Err(Error::NotFinite { name });
     }
     Ok(output)
-}
-
-/// Whether an image of this size can be enlarged on `device`. What is large is worked on in parts;
-/// but a whole map must fit the adapter's memory, and one row of it, with the rows that it follows
-/// from, what a kernel can take.
-///
-/// # Errors
-/// [`tensor::Error::TooLarge`].
-pub fn check_size(
-    device: &Device,
-    scale: usize,
-    height: usize,
-    width: usize,
-) -> tensor::Result<()> {
-    let (height, width) = (height.max(MIN_SIDE), width.max(MIN_SIDE));
-    let [whole, at_once] = bands::least(scale, height, width);
-    let limits = [device.max_memory_bytes(), device.max_tensor_bytes()];
-    for (shape, limit) in [(whole, limits[0]), (at_once, limits[1])] {
-        let bytes = shape.iter().map(|&n| n as u64).product::<u64>() * 4;
-        if bytes > limit {
-            return Err(tensor::Error::TooLarge {
-                shape: shape.to_vec(),
-                bytes,
-                limit,
-                adapter: device.name().to_owned(),
-            });
-        }
-    }
-    Ok(())
 }
 
 /// How one image of a set came out.
@@ -161,12 +125,11 @@ pub struct EvaluateOptions<'a> {
 /// NaN or infinite; a device that failed.
 pub fn evaluate(
     net: &CATANet,
-    device: &Device,
     set: &BenchmarkSet,
     options: &EvaluateOptions,
     mut observe: impl FnMut(&ImageScore),
 ) -> Result<SetScore> {
-    let scale = net.scale();
+    let (scale, device) = (net.scale(), net.device());
     let folder = options.save.map(|folder| folder.join(&set.name));
     if let Some(path) = &folder {
         fs::create_dir_all(path).map_err(|source| Error::UnwritableFile {
@@ -184,7 +147,7 @@ pub fn evaluate(
         device.wait_idle().map_err(nn::Error::from)?;
         let start = Instant::now();
         let full_name = format!("{}/{name}", set.name);
-        let output = enlarge_named(net, device, &lr, options.self_ensemble, &full_name)?;
+        let output = enlarge_named(net, &lr, options.self_ensemble, &full_name)?;
         let seconds = start.elapsed().as_secs_f64();
         if let Some(folder) = &folder {
             let image = Image::from_f32(&output, hr.width, hr.height);

@@ -23,7 +23,7 @@ pub struct Quality {
 
 impl Quality {
     /// Compares `output` with `reference`, both `[height, width, 3]` RGB. `None` when a side is below
-    /// 2·`border` + 11: SSIM's window does not fit between the borders.
+    /// 2·`border` + 11: SSIM's Gaussian does not fit between the borders.
     ///
     /// # Panics
     /// When a slice has another length.
@@ -76,7 +76,7 @@ pub fn psnr_y(a: &[f32], b: &[f32], height: usize, width: usize, border: usize) 
     Some(-10.0 * (squares / a.y.len() as f64 + 1e-8).log10())
 }
 
-/// Mean SSIM on Y with Wang's 11×11 Gaussian window (σ 1.5), valid region only, K = 0.01, 0.03, range 255.
+/// Mean SSIM on Y with Wang's 11×11 Gaussian (σ 1.5), valid region only, K = 0.01, 0.03, range 255.
 /// `a`, `b`: `[height, width, 3]`. `None` when a side is below 2·`border` + 11.
 ///
 /// # Panics
@@ -88,8 +88,8 @@ pub fn ssim_y(a: &[f32], b: &[f32], height: usize, width: usize, border: usize) 
         Luma::new(b, height, width, border)?,
     );
     let (rows, columns) = (
-        a.height.checked_sub(WINDOW - 1)?,
-        a.width.checked_sub(WINDOW - 1)?,
+        a.height.checked_sub(TAPS - 1)?,
+        a.width.checked_sub(TAPS - 1)?,
     );
     if rows == 0 || columns == 0 {
         return None;
@@ -104,16 +104,17 @@ pub fn ssim_y(a: &[f32], b: &[f32], height: usize, width: usize, border: usize) 
     Some(sums.iter().sum::<f64>() / (rows * columns) as f64)
 }
 
-const WINDOW: usize = 11;
+/// Side of SSIM's Gaussian.
+const TAPS: usize = 11;
 const STRIP: usize = 32;
 
-/// Sum of SSIM over output rows `top .. top + rows`: the window is separable, across first, then down.
+/// Sum of SSIM over output rows `top .. top + rows`: the Gaussian is separable, across first, then down.
 fn ssim_sum(a: &Luma, b: &Luma, top: usize, rows: usize, columns: usize) -> f64 {
     const C1: f64 = (0.01 * 255.0) * (0.01 * 255.0);
     const C2: f64 = (0.03 * 255.0) * (0.03 * 255.0);
-    let window = gaussian();
-    let mut across = Vec::with_capacity((rows + WINDOW - 1) * columns); // [rows + 10, columns] of 5 moments
-    for row in top..top + rows + WINDOW - 1 {
+    let gaussian = gaussian();
+    let mut across = Vec::with_capacity((rows + TAPS - 1) * columns); // [rows + 10, columns] of 5 moments
+    for row in top..top + rows + TAPS - 1 {
         let moments: Vec<[f64; 5]> = a
             .row(row)
             .iter()
@@ -122,15 +123,15 @@ fn ssim_sum(a: &Luma, b: &Luma, top: usize, rows: usize, columns: usize) -> f64 
             .collect();
         across.extend(
             moments
-                .windows(WINDOW)
-                .map(|run| weighted(&window, run.iter())),
+                .windows(TAPS)
+                .map(|run| weighted(&gaussian, run.iter())),
         );
     }
     let mut sum = 0.0;
     for row in 0..rows {
         for column in 0..columns {
             let down = across[row * columns + column..].iter().step_by(columns);
-            let [ma, mb, aa, bb, ab] = weighted(&window, down);
+            let [ma, mb, aa, bb, ab] = weighted(&gaussian, down);
             let (va, vb, cov) = (aa - ma * ma, bb - mb * mb, ab - ma * mb);
             sum += (2.0 * ma * mb + C1) * (2.0 * cov + C2)
                 / ((ma * ma + mb * mb + C1) * (va + vb + C2));
@@ -139,9 +140,9 @@ fn ssim_sum(a: &Luma, b: &Luma, top: usize, rows: usize, columns: usize) -> f64 
     sum
 }
 
-fn weighted<'a>(window: &[f64; WINDOW], values: impl Iterator<Item = &'a [f64; 5]>) -> [f64; 5] {
+fn weighted<'a>(weights: &[f64; TAPS], values: impl Iterator<Item = &'a [f64; 5]>) -> [f64; 5] {
     let mut sum = [0.0; 5];
-    for (w, value) in window.iter().zip(values) {
+    for (w, value) in weights.iter().zip(values) {
         for (s, v) in sum.iter_mut().zip(value) {
             *s += w * v;
         }
@@ -149,8 +150,8 @@ fn weighted<'a>(window: &[f64; WINDOW], values: impl Iterator<Item = &'a [f64; 5
     sum
 }
 
-fn gaussian() -> [f64; WINDOW] {
-    let g: [f64; WINDOW] =
+fn gaussian() -> [f64; TAPS] {
+    let g: [f64; TAPS] =
         std::array::from_fn(|i| (-((i as f64 - 5.0).powi(2)) / (2.0 * 1.5 * 1.5)).exp());
     let sum: f64 = g.iter().sum();
     g.map(|v| v / sum)

@@ -1,6 +1,8 @@
 //! What the network costs: parameters and multiply-adds.
 
-use crate::model::{CATANet, CENTRES, DIM, GROUPS, MIN_SIDE, MLP_DIM, QK_DIM, WINDOWS};
+use crate::config::{BLOCKS, BlockConfig, DIM, MIN_SIDE, MLP, QK};
+use crate::limits::window_slots;
+use crate::model::CATANet;
 
 /// Multiply-adds of one forward pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,23 +25,26 @@ impl MultiAdds {
         let (height, width) = (height.max(MIN_SIDE), width.max(MIN_SIDE));
         let tokens = height * width;
         let conv3x3 = |inputs: usize, outputs: usize| 9 * inputs * outputs;
-        let qkv = DIM * (2 * QK_DIM + DIM);
+        let qkv = DIM * (2 * QK + DIM);
         let proj = DIM * DIM;
-        let ffn = 2 * DIM * MLP_DIM + 25 * MLP_DIM;
-        let attend = QK_DIM + DIM; // of a query with one key
+        let ffn = 2 * DIM * MLP + 25 * MLP;
+        let attend = QK + DIM; // of a query with one key
 
         let mut layers = tokens * conv3x3(3, DIM);
         let mut attention = 0;
-        for ((size, centres), group) in WINDOWS.into_iter().zip(CENTRES).zip(GROUPS) {
-            // Nominal starts k·(size − 2) until a window reaches the border.
-            let along = |side: usize| (side - 2).div_ceil(size - 2);
-            let in_windows = along(height) * along(width) * size * size;
-            let tab = tokens * (qkv + proj + DIM * DIM + ffn) + centres * DIM * (QK_DIM + DIM);
+        for block in BLOCKS {
+            let BlockConfig {
+                window,
+                centres,
+                group,
+            } = block;
+            let in_windows = window_slots([height, width], window);
+            let tab = tokens * (qkv + proj + DIM * DIM + ffn) + centres * DIM * (QK + DIM);
             let lrsa = in_windows * (qkv + proj) + tokens * ffn;
             layers += tab + lrsa + tokens * conv3x3(DIM, DIM);
             let keys = 2 * group.min(tokens) + centres;
             attention +=
-                tokens * (keys * attend + centres * DIM) + in_windows * size * size * attend;
+                tokens * (keys * attend + centres * DIM) + in_windows * window * window * attend;
         }
         layers += match scale {
             1 => 0,

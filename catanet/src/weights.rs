@@ -7,8 +7,9 @@ use nn::checkpoint::{Precision, StateDict, load as read, save_pth, save_safetens
 use nn::{load_state_dict, state_dict};
 use tensor::Device;
 
+use crate::config::DIM;
 use crate::error::{Error, Result};
-use crate::model::{CATANet, DIM};
+use crate::model::CATANet;
 
 /// Short notes that travel with weights (`iterations`, `trained_on`, …). A `.pth` carries none.
 pub type Notes = BTreeMap<String, String>;

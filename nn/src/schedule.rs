@@ -1,7 +1,9 @@
 //! How the learning rate falls.
 
+use serde::{Deserialize, Serialize};
+
 /// The learning rate as a function of the iterations done.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Schedule {
     /// Multiplied by `gamma` after each milestone (MultiStepLR).
     MultiStep {

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::folder::load_pair;
 use crate::error::Result;
@@ -46,7 +48,7 @@ impl Cache {
     }
 
     pub fn get(&self, i: usize) -> Result<Arc<Photo>> {
-        if let Some(photo) = self.lock().photos.get(&i) {
+        if let Some(photo) = self.kept.lock().photos.get(&i) {
             return Ok(photo.clone());
         }
         // Decoded without the lock: other threads go on meanwhile.
@@ -54,15 +56,10 @@ impl Cache {
         let (hr, lr) = load_pair(hr, lr.as_deref(), self.scale)?;
         let bytes = hr.data.len() + lr.as_ref().map_or(0, |lr| lr.data.len());
         let photo = Arc::new(Photo { hr, lr });
-        let mut kept = self.lock();
+        let mut kept = self.kept.lock();
         if bytes <= kept.free && kept.photos.insert(i, photo.clone()).is_none() {
             kept.free -= bytes;
         }
         Ok(photo)
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
-        // A thread that panicked elsewhere leaves the map whole.
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

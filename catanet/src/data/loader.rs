@@ -6,46 +6,55 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
+use tensor::{Device, Tensor};
+
+use super::options::LoaderOptions;
 use super::sampler::{Images, Sampler, Source};
 use crate::error::Result;
 
 /// Batches a worker may have waiting: enough to bridge one slow decode, little memory.
 const AHEAD: usize = 2;
 
-/// What a [`Loader`] yields: `B` training pairs, RGB in `[0, 1]`.
+/// What a [`Loader`] yields: `B` training pairs.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Batch {
-    /// Low-resolution crops.
-    pub lq: Vec<f32>, // [B, p, p, 3]
-    /// High-resolution crops.
-    pub gt: Vec<f32>, // [B, p·s, p·s, 3]
+    /// Low-resolution crops, `[B, p, p, 3]`.
+    pub lq: Crops,
+    /// High-resolution crops, `[B, p·s, p·s, 3]`.
+    pub gt: Crops,
 }
 
-/// What a [`Loader`] is to yield, and by what means.
-#[derive(Clone, Debug)]
-pub struct LoaderOptions {
-    /// The factor s between the two sides.
-    pub scale: usize,
-    /// Side p of the low-resolution crop.
-    pub patch: usize,
-    /// Pairs B in a batch.
-    pub batch: usize,
-    /// Everything random follows from it.
-    pub seed: u64,
-    /// Threads (at least 1); their number does not change the batches.
-    pub workers: usize,
-    /// Bytes of decoded images to keep; [`LoaderOptions::CACHE_BYTES`] holds about 130 photographs of DIV2K
-    /// or 2400 tiles of 384×384. What does not fit is decoded each time it is wanted.
-    pub cache_bytes: usize,
+/// Square crops of one side, RGB in `[0, 1]`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Crops {
+    /// Crop by crop, row by row.
+    pub values: Vec<f32>,
+    /// `[B, side, side, 3]`
+    pub shape: [usize; 4],
 }
 
-impl LoaderOptions {
-    /// The customary size of the cache: 1 GiB.
-    pub const CACHE_BYTES: usize = 1 << 30;
+impl Crops {
+    /// Crops of so many pixels a side.
+    ///
+    /// # Panics
+    /// When `values` is no whole number of them.
+    #[track_caller]
+    pub fn new(values: Vec<f32>, side: usize) -> Self {
+        let count = values.len() / (side * side * 3);
+        assert_eq!(
+            count * side * side * 3,
+            values.len(),
+            "Crops::new: not [B, {side}, {side}, 3]"
+        );
+        Self {
+            values,
+            shape: [count, side, side, 3],
+        }
+    }
 
-    /// As many threads as the machine has to spare: one is left to the consumer.
-    pub fn spare_threads() -> usize {
-        thread::available_parallelism().map_or(1, |n| n.get().saturating_sub(1).clamp(1, 8))
+    /// The crops on a device.
+    pub fn to_tensor(&self, device: &Device) -> Tensor {
+        Tensor::new(device, &self.values, &self.shape)
     }
 }
 
@@ -90,9 +99,9 @@ impl Loader {
         let start = |w: usize| {
             let (sender, batches) = sync_channel(AHEAD);
             let mut sampler = Sampler::new(images.clone(), options.clone());
-            let (stop, size) = (stop.clone(), options.batch);
+            let stop = stop.clone();
             let numbers = (first + w as u64..).step_by(count);
-            let thread = thread::spawn(move || work(&mut sampler, size, numbers, &sender, &stop));
+            let thread = thread::spawn(move || work(&mut sampler, numbers, &sender, &stop));
             Worker { batches, thread }
         };
         Ok(Self {
@@ -116,13 +125,12 @@ impl Loader {
 /// Sends the batches of the given numbers until an error, or until nobody listens.
 fn work(
     sampler: &mut Sampler,
-    size: usize,
     numbers: impl Iterator<Item = u64>,
     sender: &SyncSender<Result<Batch>>,
     stop: &AtomicBool,
 ) {
     for k in numbers {
-        let batch = make_batch(sampler, k, size, stop);
+        let batch = make_batch(sampler, k, stop);
         let failed = batch.is_err();
         if sender.send(batch).is_err() || failed {
             return;
@@ -130,20 +138,27 @@ fn work(
     }
 }
 
-fn make_batch(sampler: &mut Sampler, k: u64, size: usize, stop: &AtomicBool) -> Result<Batch> {
-    let mut batch = Batch {
-        lq: Vec::new(),
-        gt: Vec::new(),
-    };
-    for n in k * size as u64..(k + 1) * size as u64 {
+fn make_batch(sampler: &mut Sampler, k: u64, stop: &AtomicBool) -> Result<Batch> {
+    let &LoaderOptions {
+        scale,
+        patch,
+        batch,
+        ..
+    } = sampler.options();
+    let size = batch as u64;
+    let (mut lq, mut gt) = (Vec::new(), Vec::new());
+    for n in k * size..(k + 1) * size {
         if stop.load(Ordering::Relaxed) {
             break; // nobody will take the batch
         }
         let (lr, hr) = sampler.sample(n)?;
-        batch.lq.extend(lr.to_f32());
-        batch.gt.extend(hr.to_f32());
+        lq.extend(lr.to_f32());
+        gt.extend(hr.to_f32());
     }
-    Ok(batch)
+    Ok(Batch {
+        lq: Crops::new(lq, patch),
+        gt: Crops::new(gt, patch * scale),
+    })
 }
 
 impl Iterator for Loader {

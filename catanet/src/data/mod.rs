@@ -13,9 +13,10 @@ mod cache;
 pub mod dead_leaves;
 mod folder;
 mod loader;
+mod options;
 mod rng;
 mod sampler;
 
-pub use folder::EXTENSIONS;
-pub use loader::{Batch, Loader, LoaderOptions};
+pub use loader::{Batch, Crops, Loader};
+pub use options::LoaderOptions;
 pub use sampler::Source;

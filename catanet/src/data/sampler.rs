@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::cache::Cache;
 use super::dead_leaves::scene;
 use super::folder::{images_below, images_in, low_resolution_file};
-use super::loader::LoaderOptions;
+use super::options::LoaderOptions;
 use super::rng::{Rng, Stream};
 use crate::error::{Error, Result};
 use crate::image::{Image, Symmetry};
@@ -17,11 +19,13 @@ use crate::imresize::downscale_region;
 const MARGIN: usize = 2;
 
 /// Where training images come from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Source {
     /// Files: the high-resolution image and, where it exists, its low-resolution one (otherwise made on the fly).
-    Photos(Vec<(PathBuf, Option<PathBuf>)>),
+    #[serde(rename = "photographs")]
+    Photos(#[serde(skip)] Vec<(PathBuf, Option<PathBuf>)>),
     /// Generated scenes, each used once.
+    #[serde(rename = "generated scenes")]
     DeadLeaves,
 }
 
@@ -95,6 +99,10 @@ impl Sampler {
             options,
             order: None,
         }
+    }
+
+    pub fn options(&self) -> &LoaderOptions {
+        &self.options
     }
 
     /// Sample `n`: (low-resolution, high-resolution) crop, flipped and transposed with p = 0.5 each.

@@ -1,5 +1,6 @@
 use std::fs;
-use std::path::PathBuf;
+
+use tempfile::TempDir;
 
 use super::*;
 
@@ -14,13 +15,12 @@ fn counting(width: usize, height: usize) -> Image {
 }
 
 /// An empty folder of a test's own, removed with all it holds when the test ends.
-pub(crate) struct TestFolder(PathBuf);
+pub(crate) struct TestFolder(TempDir);
 
 impl TestFolder {
     pub fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("catanet-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
+        let prefix = format!("catanet-{name}-");
+        Self(tempfile::Builder::new().prefix(&prefix).tempdir().unwrap())
     }
 }
 
@@ -28,13 +28,7 @@ impl std::ops::Deref for TestFolder {
     type Target = Path;
 
     fn deref(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for TestFolder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        self.0.path()
     }
 }
 

@@ -4,7 +4,7 @@ use super::*;
 
 const SIZE: (usize, usize) = (23, 29);
 
-/// A picture and a worse one (leaving `[0, 1]` in places), `[23, 29, 3]`.
+/// A picture and a worse one (here and there outside `[0, 1]`), `[23, 29, 3]`.
 fn pictures() -> (Vec<f32>, Vec<f32>) {
     let (mut a, mut b) = (Vec::new(), Vec::new());
     for y in 0..SIZE.0 {
@@ -67,8 +67,8 @@ fn equal_images_give_80_db_and_ssim_1() {
 }
 
 #[test]
-fn the_ssim_of_a_tall_image_is_the_mean_over_all_its_windows() {
-    // 120 rows of windows are four strips of work; one image of 11 rows is one row of windows.
+fn the_ssim_of_a_tall_image_is_the_mean_over_all_of_it() {
+    // 120 rows of sums are four strips of work; an image of 11 rows gives one row.
     let (height, width) = (130, 20);
     let a: Vec<f32> = (0..height * width * 3)
         .map(|i| (i * 31 % 97) as f32 / 97.0)

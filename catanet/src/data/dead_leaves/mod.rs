@@ -89,7 +89,7 @@ fn polygon(style: &Style, rng: &mut Rng, centre: [f32; 2], radius: f32) -> Shape
     let axis = style.direction(rng);
     let squeeze = rng.range(0.2, 1.0);
     if rng.chance(0.5) {
-        let end = |u: f32| place(centre, axis, u, 0.0);
+        let end = |u: f32| offset(centre, axis, u, 0.0);
         return Shape::bar(end(-radius), end(radius), radius * squeeze);
     }
     let mut corners: Vec<[f32; 2]> = (0..3 + rng.below(5)).map(|_| rng.direction()).collect();
@@ -98,12 +98,12 @@ fn polygon(style: &Style, rng: &mut Rng, centre: [f32; 2], radius: f32) -> Shape
         let key = |c: &[f32; 2]| if c[1] >= 0.0 { 1.0 - c[0] } else { 3.0 + c[0] };
         key(a).total_cmp(&key(b))
     });
-    let corner = |[u, v]: [f32; 2]| place(centre, axis, u * radius, v * radius * squeeze);
+    let corner = |[u, v]: [f32; 2]| offset(centre, axis, u * radius, v * radius * squeeze);
     Shape::convex(corners.into_iter().map(corner).collect())
 }
 
 /// The point `u` along the unit vector `axis` and `v` across it from `origin`.
-fn place(origin: [f32; 2], axis: [f32; 2], u: f32, v: f32) -> [f32; 2] {
+fn offset(origin: [f32; 2], axis: [f32; 2], u: f32, v: f32) -> [f32; 2] {
     [
         origin[0] + u * axis[0] - v * axis[1],
         origin[1] + u * axis[1] + v * axis[0],
@@ -124,7 +124,7 @@ fn strokes(canvas: &mut Canvas, paint: &Paint, rng: &mut Rng, centre: [f32; 2], 
         let bend = 0.4 * rng.normal();
         let point = |t: f32| {
             let (u, v) = (length * (t - 0.5), length * bend * t * (1.0 - t));
-            place(start, axis, u, v)
+            offset(start, axis, u, v)
         };
         let pieces = if length > 8.0 * s { 6 } else { 3 };
         for i in 0..pieces {
@@ -156,7 +156,7 @@ fn glyphs(
                 advance + width * (column as f32 - 1.0),
                 height * (row as f32 - 1.0),
             );
-            place(centre, axis, u, v)
+            offset(centre, axis, u, v)
         };
         for _ in 0..2 + rng.below(3) {
             if rng.chance(0.15) {

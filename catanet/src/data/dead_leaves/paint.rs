@@ -27,7 +27,7 @@ pub(super) enum Pattern {
     Grating {
         wave: [f32; 2],
     },
-    /// Windows: 1 where both waves are in their `duty`.
+    /// Panes: 1 where both waves are in their `duty`.
     Checks {
         wave: [f32; 2],
         duty: f32,

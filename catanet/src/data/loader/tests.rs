@@ -45,8 +45,8 @@ fn batches_do_not_depend_on_threads_cache_or_where_the_run_began() {
     for source in [Source::open(&folder, 2).unwrap(), Source::DeadLeaves] {
         let all = batches(&source, &OPTIONS, 0, 7);
         assert_eq!(
-            (all[0].lq.len(), all[0].gt.len()),
-            (3 * 8 * 8 * 3, 3 * 16 * 16 * 3)
+            (all[0].lq.shape, all[0].gt.shape),
+            ([3, 8, 8, 3], [3, 16, 16, 3])
         );
         assert_eq!(
             batches(
@@ -111,6 +111,7 @@ fn an_epoch_shows_every_image_once() {
         .map(|batch| {
             batch
                 .gt
+                .values
                 .chunks(16 * 16 * 3)
                 .map(|crop| (crop[0] * 255.0 / 50.0).round() as u8)
                 .collect()
@@ -132,7 +133,12 @@ fn crops_are_cut_at_matching_places_and_turned_alike() {
     let bytes = |v: &[f32]| Image::from_f32(v, v.len() / 3, 1).data;
     let mut symmetries = Vec::new();
     for batch in batches(&Source::open(&folder, 2).unwrap(), &OPTIONS, 0, 10) {
-        for (lq, gt) in batch.lq.chunks(8 * 8 * 3).zip(batch.gt.chunks(16 * 16 * 3)) {
+        for (lq, gt) in batch
+            .lq
+            .values
+            .chunks(8 * 8 * 3)
+            .zip(batch.gt.values.chunks(16 * 16 * 3))
+        {
             let found = (0..lr.width - 7)
                 .flat_map(|x| (0..lr.height - 7).map(move |y| (x, y)))
                 .find_map(|(x, y)| {
@@ -170,7 +176,8 @@ fn paired_folders_give_their_own_low_resolution_side() {
         .unwrap();
     let batch = &batches(&Source::open(&folder, 2).unwrap(), &OPTIONS, 0, 1)[0];
     assert!(
-        batch.lq.iter().all(|&v| v == 99.0 / 255.0) && batch.gt.iter().all(|&v| v == 10.0 / 255.0)
+        batch.lq.values.iter().all(|&v| v == 99.0 / 255.0)
+            && batch.gt.values.iter().all(|&v| v == 10.0 / 255.0)
     );
     // At a scale without files it is made.
     let options = LoaderOptions {
@@ -178,7 +185,7 @@ fn paired_folders_give_their_own_low_resolution_side() {
         ..OPTIONS
     };
     let batch = &batches(&Source::open(&folder, 1).unwrap(), &options, 0, 1)[0];
-    assert!(batch.lq.iter().all(|&v| v == 10.0 / 255.0));
+    assert!(batch.lq.values.iter().all(|&v| v == 10.0 / 255.0));
     // Searched from above, the low-resolution copies are no training images.
     let Source::Photos(files) = Source::open(&above, 2).unwrap() else {
         unreachable!()
