@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tensor::ops::{self, AdamOptions};
 use tensor::{Result, Tensor};
 
+use crate::block::Block;
 use crate::checkpoint::{Array, Data, StateDict};
-use crate::store::Block;
 use crate::{Error, Parameter};
 
 /// torch.optim.Adam: a running mean of each parameter's gradient and of its square,

@@ -26,6 +26,7 @@
 
 mod adam;
 mod attention;
+mod block;
 pub mod checkpoint;
 mod conv;
 mod error;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use autograd::Var;
 use tensor::{Tensor, ops};
 
-use crate::store::{Block, Position};
+use crate::block::{Block, Position};
 
 /// A trained tensor, and how PyTorch lays it out in files. Cloning shares it.
 ///

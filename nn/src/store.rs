@@ -1,19 +1,15 @@
 //! The memory of parameters: values in one row of numbers, gradients in another just like it.
 
-use std::ops::Range;
 use std::sync::Arc;
 
-use tensor::{Device, Tensor, ops};
+use tensor::{Device, Tensor};
 
+use crate::block::{Block, Position};
 use crate::rng::SplitMix64;
 use crate::{Layout, Parameter};
 
 /// Elements of a block, unless the adapter binds less: CATANet has half as many.
 const BLOCK: usize = 1 << 20;
-/// Parameters begin at multiples of so many elements: 256 bytes, where every adapter's kernels can
-/// begin to read.
-const ALIGN: usize = 64;
-
 /// What every layer is made with: a device, a small seeded generator for first values, and memory in
 /// which a network's parameters lie side by side, and their gradients too. So a weight's gradient
 /// is written to where the optimiser reads it, and the optimiser updates all of them at once.
@@ -21,47 +17,6 @@ pub struct ParameterStore {
     device: Device,
     rng: SplitMix64,
     block: Option<(Arc<Block>, Position)>, // and where the next parameter goes
-}
-
-/// Parameters side by side.
-pub(crate) struct Block {
-    /// [L], as all rows of a block.
-    pub values: Tensor,
-    /// Where there is none, anything.
-    pub gradients: Tensor,
-}
-
-/// Where a parameter is in its block.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Position {
-    /// Its number, from 0.
-    pub index: usize,
-    /// Its numbers in the block's rows.
-    pub range: Range<usize>,
-}
-
-impl Position {
-    /// Of the next parameter, of so many numbers.
-    fn next(&self, len: usize) -> Position {
-        let start = self.range.end.next_multiple_of(ALIGN);
-        Position {
-            index: self.index + 1,
-            range: start..start + len,
-        }
-    }
-}
-
-impl Block {
-    /// A block of its own for one parameter, which may move for it: kernels have to be able to begin at
-    /// its first number.
-    pub fn of_one(value: &Tensor) -> (Block, Position) {
-        let len = value.len();
-        let range = 0..len;
-        let values = ops::slice(&value.reshape(&[len]), range.clone());
-        let gradients = Tensor::full(value.device(), 0.0, &[len]);
-        let position = Position { index: 0, range };
-        (Block { values, gradients }, position)
-    }
 }
 
 impl ParameterStore {
