@@ -77,7 +77,7 @@ fn a_trace_has_an_event_for_each_dispatch(device: &Device) {
     let events: Vec<_> = all.iter().filter(|e| e["ph"] == "X").collect();
     assert_eq!(events.len() as u64, dispatches);
     // Before attention itself, which may be several dispatches.
-    let packed = events.iter().filter(|e| e["name"] == "attention_keys");
+    let packed = events.iter().filter(|e| e["name"] == "attention_pack_keys");
     assert_eq!(packed.count(), 24, "three in each of eight blocks");
     let mut end = 0.0;
     for event in events {

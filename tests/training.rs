@@ -202,11 +202,11 @@ fn a_run_is_saved_by_time_between_two_reports() {
 fn a_crop_below_the_largest_window_is_refused_before_anything_is_written() {
     let (_alone, device) = device_alone();
     let folder = Folder::new("small_patch");
-    let mut small = options(&folder, 1);
+    let mut small = options(&folder.join("run"), 1);
     small.recipe.patch = 27;
     let error = train(&mut fresh(device), &small, |_| {}).expect_err("27 is too small");
     assert!(error.to_string().contains("27×27") && error.to_string().contains("28"));
-    assert!(!folder.exists());
+    assert!(!small.out.exists());
 }
 
 #[test]
