@@ -9,6 +9,7 @@ use shaders::{files, resolve};
 
 /// The kernels' constants, each with a value it may have.
 const CONSTANTS: &[(&str, u32)] = &[
+    ("ADD", 1),
     ("BIAS", 1),
     ("BLOCK", 8),
     ("C", 40),
