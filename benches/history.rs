@@ -54,7 +54,7 @@ const STEPS: [Step; 3] = [
     },
 ];
 
-const FINAL: &str = "The library's kernel, shaders/linear.wgsl: made for any sizes, its tile and its way\n\
+const FINAL: &str = "The library's kernel, shaders/tuned/linear.wgsl: made for any sizes, its tile and its way\n\
                      of loading chosen for each class of adapter by measuring.";
 
 fn main() -> Result<()> {

@@ -24,7 +24,7 @@ fn main() -> anyhow::Result<()> {
     println!("reshaped:  {:?}\n", x.reshape(&[6, 1]).shape());
 
     // 3. One kernel end to end. `ops::gelu` checks its argument, takes a buffer for the result and
-    //    records one dispatch: the entry point `gelu` of shaders/elementwise.wgsl, where each
+    //    records one dispatch: the entry point `gelu` of shaders/plain/elementwise.wgsl, where each
     //    invocation computes one element, y[i] = x[i]·Φ(x[i]). tensor/src/ops/elementwise.rs is the
     //    Rust side, three lines of it. Nothing runs yet: a GPU is fed in batches, because handing
     //    it work costs more than a small kernel does.

@@ -70,23 +70,9 @@ impl Buffer {
         }
     }
 
-    /// From this part's first byte to another's last.
-    pub fn through(&self, last: &Buffer) -> Buffer {
-        Buffer {
-            bytes: last.start + last.bytes - self.start,
-            ..self.clone()
-        }
-    }
-
-    /// Which memory it is in, as a number, and the first of its four-byte elements there.
-    pub fn address(&self) -> (usize, usize) {
-        let memory = Arc::as_ptr(&self.memory) as usize;
-        (memory, (self.start / 4) as usize)
-    }
-
     /// Whether both are the same bytes.
     pub fn is(&self, other: &Buffer) -> bool {
-        self.address() == other.address()
+        Arc::ptr_eq(&self.memory, &other.memory) && self.start == other.start
     }
 
     /// Why this buffer's content is not what was asked for, if so.

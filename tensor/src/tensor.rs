@@ -184,32 +184,6 @@ impl<E: Element> Tensor<E> {
         bytemuck::cast_vec(floats) // only tensors of f32 are stored as f16
     }
 
-    /// Where its data lies: which memory, as a number, and the first element in it. Parts of one
-    /// tensor lie in one memory.
-    pub fn address(&self) -> (usize, usize) {
-        self.buffer.address()
-    }
-
-    /// All that lies between this tensor's first element and `last`'s last, as one row.
-    ///
-    /// # Panics
-    /// If they are not parts of one tensor, in this order.
-    #[track_caller]
-    pub fn through(&self, last: &Self) -> Self {
-        let [(memory, start), (other, end)] = [self.address(), last.address()];
-        let len = (end + last.len()).saturating_sub(start);
-        assert!(
-            memory == other && len >= self.len(),
-            "through: {last:?} does not lie behind {self:?} in the same memory"
-        );
-        Tensor {
-            shape: vec![len],
-            buffer: self.buffer.through(&last.buffer),
-            device: self.device.clone(),
-            element: PhantomData,
-        }
-    }
-
     /// Overwrites this tensor, and all its clones, with the data of another of the same shape.
     ///
     /// # Panics
