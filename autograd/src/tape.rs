@@ -35,21 +35,16 @@ impl Var {
     }
 
     /// A leaf that collects its gradient in a given tensor, which [`Var::grad`] then is: it changes with
-    /// the next `backward`. What is in it before the first does not matter.
-    ///
-    /// # Panics
-    /// If the shapes differ.
-    #[track_caller]
-    pub fn parameter_with_gradient(value: Tensor, gradient: Tensor) -> Var {
-        let shapes = [value.shape(), gradient.shape()];
-        assert!(
-            shapes[0] == shapes[1],
-            "parameter_with_gradient: {shapes:?}"
-        );
-        Var::leaf(value, Some(gradient))
+    /// the next `backward`. `gradient` is asked for it when there is one to collect, so that a network
+    /// that is not trained needs no memory for any; what is in it then does not matter.
+    pub fn parameter_with_gradient(
+        value: Tensor,
+        gradient: impl Fn() -> Tensor + Send + 'static,
+    ) -> Var {
+        Var::leaf(value, Some(Box::new(gradient)))
     }
 
-    fn leaf(value: Tensor, target: Option<Tensor>) -> Var {
+    fn leaf(value: Tensor, target: Option<Target>) -> Var {
         let leaf = State::Leaf(Leaf { target, sum: None });
         let node = Some(Node::new(leaf));
         Var { value, node }
@@ -213,8 +208,11 @@ enum State {
     Spent,
 }
 
+/// Tells the tensor in which a gradient is collected.
+type Target = Box<dyn Fn() -> Tensor + Send>;
+
 struct Leaf {
-    target: Option<Tensor>, // where its gradient is to be written, if that was given
+    target: Option<Target>, // where its gradient is to be written, if that was given
     sum: Option<Tensor>,    // its gradient so far: the target, if there is one
 }
 
@@ -222,8 +220,10 @@ impl Leaf {
     fn add(&mut self, gradient: Tensor) {
         self.sum = Some(match (&self.target, self.sum.take()) {
             (Some(target), sum) => {
-                RowSum::from(gradient).write(target, sum.is_some());
-                target.clone()
+                let add = sum.is_some();
+                let target = sum.unwrap_or_else(target);
+                RowSum::from(gradient).write(&target, add);
+                target
             }
             (None, Some(sum)) => ops::add(&sum, &gradient),
             (None, None) => gradient,
@@ -251,7 +251,7 @@ impl Node {
     fn claim_target(&self) -> Option<Tensor> {
         match &mut *self.state.lock() {
             State::Leaf(leaf) if leaf.sum.is_none() => {
-                leaf.sum = leaf.target.clone();
+                leaf.sum = leaf.target.as_ref().map(|target| target());
                 leaf.sum.clone()
             }
             _ => None,

@@ -138,10 +138,9 @@ fn an_op_of_constants_keeps_nothing_for_a_gradient() {
 /// A parameter, and the tensor that takes its gradient.
 fn with_gradient(seed: u64, shape: &[usize]) -> (Var, Tensor) {
     let gradient = Tensor::full(&device(), f32::NAN, shape);
-    (
-        Var::parameter_with_gradient(random(seed, shape), gradient.clone()),
-        gradient,
-    )
+    let target = gradient.clone();
+    let var = Var::parameter_with_gradient(random(seed, shape), move || target.clone());
+    (var, gradient)
 }
 
 #[test]

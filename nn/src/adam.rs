@@ -79,7 +79,7 @@ impl Group {
         for stretch in parameters.chunk_by(side_by_side) {
             let (first, last) = (&stretch[0].1, &stretch[stretch.len() - 1].1);
             let range = first.position().range.start..last.position().range.end;
-            let rows = [&self.block.values, &self.block.gradients, &self.m, &self.v];
+            let rows = [&self.block.values, self.block.gradients(), &self.m, &self.v];
             let [w, g, m, v] = rows.map(|row| ops::slice(row, range.clone()));
             ops::adam(&w, &g, &m, &v, step, options);
         }

@@ -1,6 +1,7 @@
 //! A block of memory in which parameters lie side by side, and where each of them is.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use tensor::{Tensor, ops};
 
@@ -12,8 +13,7 @@ const ALIGN: usize = 64;
 pub(crate) struct Block {
     /// [L], as all rows of a block.
     pub values: Tensor,
-    /// Where there is none, anything.
-    pub gradients: Tensor,
+    gradients: OnceLock<Tensor>, // from the first backward on
 }
 
 /// Where a parameter is in its block.
@@ -43,8 +43,19 @@ impl Block {
         let len = value.len();
         let range = 0..len;
         let values = ops::slice(&value.reshape(&[len]), range.clone());
-        let gradients = Tensor::full(value.device(), 0.0, &[len]);
-        let position = Position { index: 0, range };
-        (Block { values, gradients }, position)
+        (Block::new(values), Position { index: 0, range })
+    }
+
+    /// Parameters of these values.
+    pub fn new(values: Tensor) -> Block {
+        let gradients = OnceLock::new();
+        Block { values, gradients }
+    }
+
+    /// Their gradients; where there is none, anything.
+    pub fn gradients(&self) -> &Tensor {
+        let values = &self.values;
+        self.gradients
+            .get_or_init(|| Tensor::full(values.device(), 0.0, values.shape()))
     }
 }

@@ -33,9 +33,11 @@ impl Parameter {
         shape: &[usize],
         layout: Layout,
     ) -> Self {
-        let part = |row| ops::slice(row, position.range.clone()).reshape(shape);
+        let value = ops::slice(&block.values, position.range.clone()).reshape(shape);
+        let (of, range, shape) = (block.clone(), position.range.clone(), shape.to_vec());
+        let gradient = move || ops::slice(of.gradients(), range.clone()).reshape(&shape);
         Parameter {
-            var: Var::parameter_with_gradient(part(&block.values), part(&block.gradients)),
+            var: Var::parameter_with_gradient(value, gradient),
             layout,
             block,
             position,

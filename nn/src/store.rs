@@ -84,12 +84,9 @@ impl ParameterStore {
         let (block, position) = next.filter(fits).unwrap_or_else(|| {
             let most = self.device.max_tensor_bytes() as usize / 4;
             let size = [BLOCK.min(most).max(len)];
-            let [values, gradients] = [0; 2].map(|_| Tensor::full(&self.device, 0.0, &size));
+            let values = Tensor::full(&self.device, 0.0, &size);
             let range = 0..len;
-            (
-                Arc::new(Block { values, gradients }),
-                Position { index: 0, range },
-            )
+            (Arc::new(Block::new(values)), Position { index: 0, range })
         });
         self.block = Some((block.clone(), position.clone()));
         (block, position)
