@@ -161,7 +161,7 @@ impl Kernels {
             // q·k again, dy·v, and what becomes of q, k and v.
             let sizes = [2 * inputs, 2 * y.len(), lse.len()];
             self.time(
-                &format!("attention_grad_{name}"),
+                &format!("attention_backward_{name}"),
                 pairs * (3 * QK + 2 * C),
                 &sizes,
                 || ops::attention_backward([&q, &k, &v], (&y, &lse), &dy, &lists, HEADS),

