@@ -1,7 +1,7 @@
 //! What fits an adapter, and how much of the rest is worked on at a time.
 //!
 //! An adapter binds tensors up to a limit and has so much memory. What is larger than the first is
-//! worked on in parts where that gives the same bits (see [`bands`](crate::bands)), and refused
+//! worked on in parts where that gives the same bits (see `bands.rs`), and refused
 //! where it does not; both follow from the sizes here.
 
 use std::ops::Range;
