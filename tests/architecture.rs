@@ -33,9 +33,12 @@ fn files(folder: &str, extension: &str) -> BTreeMap<PathBuf, String> {
     found
 }
 
-/// The code of a Rust file: without comments and what comes after `#[cfg(test)]`.
+/// The code of a Rust file: without comments and the tests at its end.
 fn code(text: &str) -> String {
-    let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let text = text
+        .split("#[cfg(test)]\nmod tests {")
+        .next()
+        .unwrap_or_default();
     let without_comment = |line: &str| line.split("//").next().unwrap_or_default().to_owned();
     let lines: Vec<_> = text.lines().map(without_comment).collect();
     lines.join("\n")

@@ -159,20 +159,29 @@ pub fn in_parts(inputs: &[&Var], parts: &[Range<usize>], f: impl Fn(&[Var]) -> V
         return Var::constant(value);
     }
     let nodes = inputs.iter().map(|&x| x.clone().into_parts().1).collect();
-    let mut gradients: Vec<Vec<Tensor>> = inputs.iter().map(|_| vec![]).collect(); // of the parts
+    let items: Vec<_> = inputs.iter().map(|x| x.shape()[1..].to_vec()).collect();
+    let counts: Vec<_> = parts.iter().map(Range::len).collect();
+    let mut gradients = vec![vec![]; inputs.len()]; // of the parts
     Var::noted(value, nodes, move |dy, grads| {
         for (range, leaves, node) in tapes {
             if let Some(node) = node {
                 node.walk_back(ops::slice(dy, range));
             }
             for (of, leaf) in gradients.iter_mut().zip(leaves) {
-                of.extend(leaf.and_then(|leaf| leaf.take_gradient()));
+                of.push(leaf.and_then(|leaf| leaf.take_gradient()));
             }
         }
         for (input, parts) in gradients.into_iter().enumerate() {
-            if !parts.is_empty() {
-                grads.give(input, || ops::concat(len, parts));
+            if parts.iter().all(Option::is_none) {
+                continue;
             }
+            // A part that does not use the input has none.
+            let shape = |count| [&[count], &items[input][..]].concat();
+            let zeros = |count| Tensor::full(dy.device(), 0.0, &shape(count));
+            let parts = parts.into_iter().zip(&counts);
+            let parts =
+                parts.map(|(part, &count): (Option<_>, _)| part.unwrap_or_else(|| zeros(count)));
+            grads.give(input, || ops::concat(len, parts));
         }
     })
 }

@@ -13,8 +13,9 @@ use tensor::{Device, Tensor};
 
 /// Queries per list where all tokens attend to the same few keys; any number is right.
 const CENTRE_QUERIES: usize = 128;
-/// Sizes remembered of each kind; a folder of images of ever new sizes must not fill the device.
-const REMEMBERED: usize = 64;
+/// Lists remembered of each of the three kinds: of five sizes. A folder of images of ever new sizes must
+/// not fill the device.
+const REMEMBERED: usize = 20;
 
 /// The windows of LRSA over some rows of an H×W map.
 pub struct Windows {

@@ -149,6 +149,7 @@ impl Device {
         let pool = self.0.pool.lock();
         Stats {
             dispatches: recorder.dispatches,
+            replaced: recorder.replaced,
             copies: recorder.copies,
             submits: recorder.submits,
             read_backs: recorder.read_backs,
@@ -348,6 +349,7 @@ impl Device {
         let after = self.stats();
         let stats = Stats {
             dispatches: after.dispatches - before.dispatches,
+            replaced: after.replaced - before.replaced,
             copies: after.copies - before.copies,
             submits: after.submits - before.submits,
             read_backs: after.read_backs - before.read_backs,

@@ -23,6 +23,7 @@
 mod buffer;
 mod device;
 mod error;
+mod filled;
 mod gpu;
 mod kernel;
 mod lists;

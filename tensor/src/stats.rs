@@ -5,6 +5,8 @@
 pub struct Stats {
     /// Kernels recorded.
     pub dispatches: u64,
+    /// Kernels that did not compile on this driver and were replaced by their plain form, each time.
+    pub replaced: u64,
     /// Copies between buffers recorded, those of read-backs included.
     pub copies: u64,
     /// Batches submitted to the queue.

@@ -69,7 +69,13 @@ fn agree(name: &str, work: impl Fn(&Device) -> Vec<Tensor>) {
     let (plain, rows) = devices();
     let expected = read(plain);
     for (row, device) in rows {
-        for (i, (got, expected)) in read(device).iter().zip(&expected).enumerate() {
+        let got = read(device);
+        assert_eq!(
+            device.stats().replaced,
+            0,
+            "{name}, {row}: a kernel is replaced"
+        );
+        for (i, (got, expected)) in got.iter().zip(&expected).enumerate() {
             let largest = expected.iter().fold(1.0_f32, |m, v| m.max(v.abs()));
             assert_eq!(got.len(), expected.len(), "{name}, {row}: output {i}");
             for (j, (g, e)) in got.iter().zip(expected).enumerate() {
@@ -284,4 +290,5 @@ fn a_tuned_kernel_that_a_driver_does_not_compile_is_replaced() {
         let expected: Vec<f64> = common::host(&expected);
         common::assert_close("replaced", got, &expected, 2e-5);
     }
+    assert!(broken.stats().replaced > 0);
 }

@@ -103,7 +103,7 @@ impl Shared {
     fn work(&self) {
         let mut stage = None;
         while let Some(job) = self.next() {
-            if self.store.is_new(&job.source, self.checked) {
+            if self.store.is_new((&job.source, job.entry), self.checked) {
                 let stage = stage.get_or_insert_with(|| Stage::open(&self.adapter, &self.device));
                 if let Some(stage) = stage {
                     // A rehearsal that fails costs time only; the compilation below has the message.

@@ -5,6 +5,7 @@
 //! the queue wants uploads in.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::gpu::pipeline::PARAM_BYTES;
 use crate::gpu::profiler::Profiler;
@@ -27,6 +28,7 @@ pub(crate) struct Recorder {
     params: Option<wgpu::Buffer>, // of a batch, where they are a uniform
     pub profiler: Option<Profiler>,
     pub dispatches: u64,
+    pub replaced: u64,
     pub copies: u64,
     pub submits: u64,
     pub read_backs: u64,
@@ -105,10 +107,19 @@ impl Recorder {
                 .pop_front_if(|work| !matches!(work, Work::Write { .. }))
         {
             match work {
-                Work::Dispatch(dispatch) => match dispatch.compiled(&raw.info.name) {
-                    Ok(dispatch) => batch.extend(dispatch.map(Work::Dispatch)),
-                    Err(reason) => raw.give_up(reason),
-                },
+                Work::Dispatch(dispatch) => {
+                    let meant = dispatch.pipeline.clone();
+                    match dispatch.compiled(&raw.info.name) {
+                        Ok(Some(dispatch)) if Arc::ptr_eq(&dispatch.pipeline, &meant) => {
+                            batch.push(Work::Dispatch(dispatch));
+                        }
+                        Ok(other) => {
+                            self.replaced += 1;
+                            batch.extend(other.map(Work::Dispatch));
+                        }
+                        Err(reason) => raw.give_up(reason),
+                    }
+                }
                 other => batch.push(other),
             }
         }

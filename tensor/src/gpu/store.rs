@@ -74,11 +74,11 @@ impl Store {
     }
 
     /// Whether a software driver meets this kernel for the first time; from now on it is known.
-    pub fn is_new(&self, source: &str, checked: bool) -> bool {
+    pub fn is_new(&self, (source, entry): (&str, &str), checked: bool) -> bool {
         match &self.content {
             Content::Kernels(known, driver) => {
                 let mut hasher = DefaultHasher::new();
-                (source, checked, driver).hash(&mut hasher);
+                (source, entry, checked, driver).hash(&mut hasher);
                 known.lock().insert(hasher.finish())
             }
             _ => false,

@@ -194,7 +194,16 @@ impl Launch {
     /// Records it. If an input failed, nothing runs and the outputs fail.
     pub fn run(mut self) -> Option<Arc<Pipeline>> {
         let device = self.device.take()?;
-        let all = || self.inputs.iter().chain(&self.outputs).flatten();
+        // For an output that is absent: only memory of its own stands in for it.
+        let own = self.outputs.iter().any(Option::is_none);
+        let own = own.then(|| device.alloc(&[4], false));
+        let all = || {
+            self.inputs
+                .iter()
+                .chain(&self.outputs)
+                .flatten()
+                .chain(&own)
+        };
         let failure = all().find_map(|b| b.failure().or(b.unbindable()).cloned());
         if let Some(cause) = &failure {
             self.outputs.iter().flatten().for_each(|y| y.fail(cause));
@@ -203,10 +212,10 @@ impl Launch {
         let (raw, pipelines) = (device.raw().device.clone(), device.pipelines().clone());
         let params_buffer = device.params_buffer();
         let (needs, feeds) = (std::mem::take(&mut self.needs), self.feeds);
-        let plain = self.plain.take().map(|plain| plain.call(&device));
-        let mut dispatch = self
-            .call(&device)
-            .dispatch(&raw, &pipelines, params_buffer.as_ref());
+        let plain = self.plain.take().map(|plain| plain.call(&device, &own));
+        let mut dispatch =
+            self.call(&device, &own)
+                .dispatch(&raw, &pipelines, params_buffer.as_ref());
         dispatch.needs = needs;
         dispatch.otherwise = match plain {
             _ if feeds => Otherwise::Nothing,
@@ -221,7 +230,7 @@ impl Launch {
     }
 
     /// All of it down to the driver's buffers, which do not keep the pool's memory.
-    fn call(self, device: &Device) -> Call {
+    fn call(self, device: &Device, own: &Option<Buffer>) -> Call {
         let groups = self.groups;
         assert!(
             groups.iter().all(|&g| g <= MAX_GROUPS),
@@ -234,20 +243,16 @@ impl Launch {
             uniforms: self.uniforms,
             params: !device.target().immediates,
         };
-        // What is absent is compiled out. Any input stands in for an input, for an output only
-        // memory of its own does.
+        // What is absent is compiled out. Any input stands in for an input.
         let any_input = self.inputs.iter().flatten().next().cloned();
-        let own = || device.alloc(&[4], false);
         let whole = |b: Buffer| (b.half, b);
         let absent = |b: Buffer| (false, b);
-        let inputs = self.inputs.into_iter().map(|b| match b {
-            Some(b) => whole(b),
-            None => absent(any_input.clone().unwrap_or_else(own)),
-        });
-        let outputs = self.outputs.into_iter().map(|b| match b {
-            Some(b) => whole(b),
-            None => absent(own()),
-        });
+        let or = |b: Option<Buffer>, other: &Option<Buffer>| match b {
+            Some(b) => Some(whole(b)),
+            None => other.clone().map(absent),
+        };
+        let inputs = self.inputs.into_iter().filter_map(|b| or(b, &any_input));
+        let outputs = self.outputs.into_iter().filter_map(|b| or(b, own));
         let (halves, buffers): (Vec<bool>, Vec<Buffer>) = inputs.chain(outputs).unzip();
         // Whole vec4s: kernels that take four numbers at once may reach past the end.
         let part = |b: &Buffer| Some((b.raw()?.clone(), b.start, b.bytes.next_multiple_of(16)));

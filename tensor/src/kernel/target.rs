@@ -1,7 +1,8 @@
 //! Facts about a device that decide how kernels are made and which tiles they take.
 //!
-//! This is the only file that knows a driver by name. Everything else asks for a fact.
+//! This is the only file that decides anything by a driver's name. Everything else asks for a fact.
 
+use crate::gpu::pipeline::PARAM_BYTES;
 use crate::settings::is_set;
 use crate::{Kernels, Overrides, Result};
 
@@ -79,7 +80,8 @@ impl Target {
             uniform_bytes: (lanes > 1 && dear).then_some(limits.max_uniform_buffer_binding_size),
             immediates: overrides
                 .immediates
-                .unwrap_or(features.contains(wgpu::Features::IMMEDIATES)),
+                .unwrap_or(features.contains(wgpu::Features::IMMEDIATES))
+                && limits.max_immediate_size >= PARAM_BYTES,
             spare_rounds: overrides
                 .spare_rounds
                 .unwrap_or_else(|| moves_loop_tests(&info)),

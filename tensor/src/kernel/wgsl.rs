@@ -103,7 +103,11 @@ fn stored(entry: &str, source: String, halves: &[bool], vec: Option<u32>) -> Str
                 named = true;
             }
         }
-        assert!(named || !half, "{entry}: binding {i} has no form for f16");
+        let has_form = named && !takes_f32(&source, entry, i);
+        assert!(
+            has_form || !half,
+            "{entry}: binding {i} has no form for f16"
+        );
     }
     let enable = if halves.contains(&true) {
         ENABLE_F16
@@ -111,6 +115,27 @@ fn stored(entry: &str, source: String, halves: &[bool], vec: Option<u32>) -> Str
         ""
     };
     format!("{enable}{head}{source}")
+}
+
+/// Whether the entry point itself names a declaration of this binding that is f32 whatever is bound:
+/// other kernels of the file may declare it as `Ti`.
+fn takes_f32(source: &str, entry: &str, binding: usize) -> bool {
+    let start = source.find(&format!("fn {entry}("));
+    let body = start.map_or("", |start| &source[start..]);
+    let body = &body[..body.find("\n}").unwrap_or(body.len())];
+    let declared = source.lines().filter_map(|line| {
+        let at = format!("@binding({binding}) var<");
+        let (name, of) = line
+            .split_once(&at)?
+            .1
+            .split_once("> ")?
+            .1
+            .split_once(": ")?;
+        Some((name, of))
+    });
+    let of_another = [format!("T{binding}"), format!("V{binding}")];
+    let mut fixed = declared.filter(|(_, of)| !of_another.iter().any(|alias| has_word(of, alias)));
+    fixed.any(|(name, _)| has_word(body, name))
 }
 
 /// More than any kernel binds: a file's other kernels may have more bindings than this one.
@@ -185,6 +210,23 @@ mod tests {
     #[should_panic(expected = "no form for f16")]
     fn a_binding_without_a_form_for_f16_is_told() {
         stored("f", "var<storage> x: array<f32>;".to_owned(), &[true], None);
+    }
+
+    #[test]
+    #[should_panic(expected = "g: binding 0 has no form for f16")]
+    fn a_form_for_f16_that_another_kernel_of_the_file_has_does_not_count() {
+        let source = "\
+@group(0) @binding(0) var<storage, read> x: array<T0>;
+@group(0) @binding(0) var<storage, read> dy: array<f32>;
+fn f() {
+    y = f32(x[0]);
+}
+fn g() {
+    y = dy[0];
+}
+";
+        stored("f", source.to_owned(), &[true], None);
+        stored("g", source.to_owned(), &[true], None);
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Element by element: sums, products and activations.
 
 use crate::Kernels;
-use crate::device::Device;
 use crate::kernel::launch::Launch;
 use crate::tensor::{Element, Tensor};
 
@@ -41,44 +40,14 @@ fn unary(entry: &'static str, a: &Tensor, s: f32) -> Tensor {
     y
 }
 
-impl Tensor {
-    /// A tensor of one value.
-    #[track_caller]
-    pub fn full(device: &Device, value: f32, shape: &[usize]) -> Self {
-        let tensor = Tensor::uninit(device, shape);
-        run("fill", &[], &tensor, [value, 0.0]);
-        tensor
-    }
+/// Makes every element of `y` this value.
+pub(crate) fn fill(y: &Tensor, value: f32) {
+    run("fill", &[], y, [value, 0.0]);
+}
 
-    /// The same numbers stored as f16, rounded to the nearest: half the memory, and half of what an op has
-    /// to load and store; beyond ±65504 they are infinite. Ops compute in f32 all the same. Those of a
-    /// forward pass take such tensors, and give such for them; sums for the weights' gradients do not.
-    ///
-    /// # Panics
-    /// If the adapter has no f16: [`Device::has_half`].
-    #[track_caller]
-    pub fn to_half(&self) -> Self {
-        assert!(
-            self.device().has_half(),
-            "to_half: {} has no f16",
-            self.device().name()
-        );
-        self.stored(true)
-    }
-
-    /// The same numbers stored as f32; free if they are.
-    pub fn to_float(&self) -> Self {
-        self.stored(false)
-    }
-
-    fn stored(&self, half: bool) -> Self {
-        if self.is_half() == half {
-            return self.clone();
-        }
-        let y = Tensor::alloc(self.device(), self.shape(), half);
-        run("scale", &[self], &y, [1.0, 0.0]);
-        y
-    }
+/// The numbers of x into y: from f32 to f16, or back.
+pub(crate) fn convert(x: &Tensor, y: &Tensor) {
+    run("scale", &[x], y, [1.0, 0.0]);
 }
 
 /// `sa·a + sb·b`, shapes equal.
