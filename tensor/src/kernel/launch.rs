@@ -209,10 +209,18 @@ impl Launch {
             self.outputs.iter().flatten().for_each(|y| y.fail(cause));
             return None;
         }
+        if !self.fits(&device) {
+            let entry = self.kernel.entry;
+            let reason = format!("it binds too few buffers at once for the kernel {entry}");
+            let cause = Arc::new(device.raw().lost(reason));
+            self.outputs.iter().flatten().for_each(|y| y.fail(&cause));
+            return None;
+        }
         let (raw, pipelines) = (device.raw().device.clone(), device.pipelines().clone());
         let params_buffer = device.params_buffer();
         let (needs, feeds) = (std::mem::take(&mut self.needs), self.feeds);
-        let plain = self.plain.take().map(|plain| plain.call(&device, &own));
+        let plain = self.plain.take().filter(|plain| plain.fits(&device));
+        let plain = plain.map(|plain| plain.call(&device, &own));
         let mut dispatch =
             self.call(&device, &own)
                 .dispatch(&raw, &pipelines, params_buffer.as_ref());
@@ -227,6 +235,12 @@ impl Launch {
         let pipeline = dispatch.pipeline.clone();
         device.record(Work::Dispatch(dispatch));
         Some(pipeline)
+    }
+
+    /// Whether the device can bind all its buffers at once.
+    fn fits(&self, device: &Device) -> bool {
+        let most = device.raw().limits.max_storage_buffers_per_shader_stage;
+        self.inputs.len() + self.outputs.len() - self.uniforms.len() <= most as usize
     }
 
     /// All of it down to the driver's buffers, which do not keep the pool's memory.
