@@ -38,12 +38,16 @@
 //!
 //! `rules.rs` is every derivative on one page, each a few lines with its formula above it. `tape.rs`
 //! is how ops are noted and walked back, `recompute.rs` how parts of the forward pass are run again
-//! instead of kept.
+//! instead of kept, `trace.rs` lists what was noted, to be looked at.
 
 mod recompute;
+mod recording;
 mod rules;
 mod tape;
+mod trace;
 
 pub use recompute::{in_parts, once, recompute};
+pub use recording::{is_recording, no_grad};
 pub use rules::*;
-pub use tape::{Var, is_recording, no_grad};
+pub use tape::Var;
+pub use trace::{TracedOp, trace};

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tensor::{Tensor, ops};
 
-use crate::tape::{Var, no_grad, with_recording};
+use crate::recording::{no_grad, with_recording};
+use crate::tape::Var;
 
 /// What [`once`] has computed in a part of the forward pass, in order.
 #[derive(Clone, Default)]

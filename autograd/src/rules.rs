@@ -77,23 +77,54 @@ pub fn sum(a: &Var) -> Var {
     })
 }
 
-/// `y = mean |a − b|`, b being the target:  da = sign(a − b)·dy/n, db = −da.
-#[track_caller]
-pub fn l1_loss(a: &Var, b: &Var) -> Var {
-    let [ta, tb] = keep([a, b]);
-    Var::from_op(ops::l1_loss(&ta, &tb), [a, b], move |dy, grads| {
-        let da = ops::l1_loss_backward(&ta, &tb, dy);
-        grads.give(0, || da.clone());
-        grads.give(1, || ops::scale(&da, -1.0));
-    })
-}
-
 /// The same elements under another shape:  da = dy under the old one.
 #[track_caller]
 pub fn reshape(a: &Var, shape: &[usize]) -> Var {
     let old = a.shape().to_vec();
     Var::from_op(a.value().reshape(shape), [a], move |dy, grads| {
         grads.give(0, || dy.reshape(&old));
+    })
+}
+
+// Losses: b is the target.
+
+/// The rule of a loss of a and b, whose gradients are each other's negative.
+fn loss(
+    y: Tensor,
+    inputs: [&Var; 2],
+    da: impl FnOnce([&Tensor; 2], &Tensor) -> Tensor + Send + 'static,
+) -> Var {
+    let [ta, tb] = keep(inputs);
+    Var::from_op(y, inputs, move |dy, grads| {
+        let da = da([&ta, &tb], dy);
+        grads.give(0, || da.clone());
+        grads.give(1, || ops::scale(&da, -1.0));
+    })
+}
+
+/// `y = mean |a − b|`:  da = sign(a − b)·dy/n, db = −da.
+#[track_caller]
+pub fn l1_loss(a: &Var, b: &Var) -> Var {
+    loss(ops::l1_loss(a.value(), b.value()), [a, b], |[a, b], dy| {
+        ops::l1_loss_backward(a, b, dy)
+    })
+}
+
+/// `y = mean (a − b)²`:  da = 2·(a − b)·dy/n, db = −da.
+#[track_caller]
+pub fn mse_loss(a: &Var, b: &Var) -> Var {
+    loss(ops::mse_loss(a.value(), b.value()), [a, b], |[a, b], dy| {
+        ops::mse_loss_backward(a, b, dy)
+    })
+}
+
+/// `y = mean √((a − b)² + eps)`:  da = (a − b)/√((a − b)² + eps)·dy/n, db = −da.
+/// `eps` is above 0; 1e-12 where the loss should be the distance, with a slope everywhere.
+#[track_caller]
+pub fn charbonnier_loss(a: &Var, b: &Var, eps: f32) -> Var {
+    let y = ops::charbonnier_loss(a.value(), b.value(), eps);
+    loss(y, [a, b], move |[a, b], dy| {
+        ops::charbonnier_loss_backward(a, b, dy, eps)
     })
 }
 

@@ -4,7 +4,6 @@
 //! inputs: dropping the result drops the tape. Nodes are numbered as they are made, so an op's
 //! number is above its inputs', and walking by falling number visits every op after all its users.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,6 +11,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use tensor::ops::{self, RowSum};
 use tensor::{Device, Tensor};
+
+use crate::recording::is_recording;
+use crate::trace;
 
 /// A tensor, and where gradients are wanted, the op that made it. Cloning shares both.
 ///
@@ -45,8 +47,9 @@ impl Var {
     }
 
     fn leaf(value: Tensor, target: Option<Target>) -> Var {
-        let leaf = State::Leaf(Leaf { target, sum: None });
-        let node = Some(Node::new(leaf));
+        let id = Node::next_id();
+        let state = Mutex::new(State::Leaf(Leaf { target, sum: None }));
+        let node = Some(Arc::new(Node { id, state }));
         Var { value, node }
     }
 
@@ -65,14 +68,26 @@ impl Var {
     }
 
     /// What `rule` takes gradients back from, to these inputs or wherever.
-    pub(crate) fn noted(
+    pub(crate) fn noted<R: FnOnce(&Tensor, &mut Gradients) + Send + 'static>(
         value: Tensor,
         inputs: Vec<Option<Arc<Node>>>,
-        rule: impl FnOnce(&Tensor, &mut Gradients) + Send + 'static,
+        rule: R,
     ) -> Var {
+        let id = Node::next_id();
+        trace::note::<R>(
+            id,
+            &value,
+            inputs.iter().map(|node| Some(node.as_ref()?.id)),
+        );
         let rule = Box::new(rule);
-        let node = Some(Node::new(State::Op { inputs, rule }));
+        let state = Mutex::new(State::Op { inputs, rule });
+        let node = Some(Arc::new(Node { id, state }));
         Var { value, node }
+    }
+
+    /// Its number on the tape, above those of all that it was computed from; None for data.
+    pub fn id(&self) -> Option<u64> {
+        Some(self.node.as_ref()?.id)
     }
 
     /// The tensor, cut off from how it was made.
@@ -158,34 +173,9 @@ impl Var {
     }
 }
 
-thread_local! {
-    static RECORDING: Cell<bool> = const { Cell::new(true) };
-}
-
-/// Whether ops of this thread note how they were made; not inside [`no_grad`].
-pub fn is_recording() -> bool {
-    RECORDING.get()
-}
-
 /// Whether an op on these inputs will be asked for a gradient: only then it need keep anything for it.
 pub(crate) fn wants_grad<'a>(inputs: impl IntoIterator<Item = &'a Var>) -> bool {
     is_recording() && inputs.into_iter().any(Var::needs_grad)
-}
-
-/// Runs `f` without noting anything, so that every intermediate result is freed on its last use.
-pub fn no_grad<T>(f: impl FnOnce() -> T) -> T {
-    with_recording(false, f)
-}
-
-pub(crate) fn with_recording<T>(recording: bool, f: impl FnOnce() -> T) -> T {
-    struct Restore(bool);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            RECORDING.set(self.0); // also when `f` panics
-        }
-    }
-    let _restore = Restore(RECORDING.replace(recording));
-    f()
 }
 
 /// From the gradient of an op's output to those of its inputs.
@@ -232,11 +222,9 @@ impl Leaf {
 }
 
 impl Node {
-    fn new(state: State) -> Arc<Node> {
+    fn next_id() -> u64 {
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        let id = COUNT.fetch_add(1, Ordering::Relaxed);
-        let state = Mutex::new(state);
-        Arc::new(Node { id, state })
+        COUNT.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The gradient that a leaf has collected; it has none then.

@@ -1,11 +1,11 @@
-//! Gradients of the element-wise ops, sums, linear layers, LayerNorm and the loss, against
+//! Gradients of the element-wise ops, sums, linear layers, LayerNorm and the losses, against
 //! differences.
 
 mod common;
 
 use autograd::{
-    Var, add, gelu, l1_loss, layer_norm, leaky_relu, linear, linear_gelu, mul, no_grad, reshape,
-    scale, sub, sum,
+    Var, add, charbonnier_loss, gelu, l1_loss, layer_norm, leaky_relu, linear, linear_gelu,
+    mse_loss, mul, no_grad, reshape, scale, sub, sum,
 };
 use common::{assert_close, away_from_zero, check, host, random};
 use tensor::ops;
@@ -140,5 +140,21 @@ fn l1_loss_away_from_ties() {
         let target = random(1, &[len]);
         let prediction = ops::add(&target, &away_from_zero(2, &[len]));
         check("l1_loss", &[prediction, target], |v| l1_loss(&v[0], &v[1]));
+    }
+}
+
+#[test]
+fn losses_with_a_slope_everywhere() {
+    for len in [1, 3, 7] {
+        let [a, b] = [1, 2].map(|seed| random(seed, &[len]));
+        // Near the root's bottom, and by one element of many, the loss moves too little for its rounding.
+        let apart = ops::add(&b, &away_from_zero(3, &[len]));
+        check("mse_loss", &[a, b.clone()], |v| mse_loss(&v[0], &v[1]));
+        for eps in [0.5, 1e-12] {
+            let name = format!("charbonnier_loss of {eps}");
+            check(&name, &[apart.clone(), b.clone()], |v| {
+                charbonnier_loss(&v[0], &v[1], eps)
+            });
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use autograd::{Var, add, is_recording, mul, no_grad, reshape, scale, sum};
+use autograd::{Var, add, is_recording, mul, no_grad, reshape, scale, sum, trace};
 use common::{alone, assert_close, assert_grad, device, host, number, random};
 use tensor::Tensor;
 
@@ -205,4 +205,28 @@ fn two_runs_give_the_same_bits() {
     common::assert_same_bits("gradient", gradient);
     let expected: Vec<f64> = host(&x).iter().map(|x| 2.0 * x + 3.0 * x * x).collect();
     assert_close("gradient", &gradient(), &expected, 1e-6);
+}
+
+#[test]
+fn a_trace_lists_each_op_with_its_inputs_and_changes_nothing() {
+    let _alone = alone();
+    let run = || {
+        let [a, b] = [random(1, &[3, 4]), random(2, &[3, 4])].map(|x| Var::parameter(x.clone()));
+        let data = Var::constant(random(3, &[3, 4]));
+        let product = mul(&a, &b);
+        let y = sum(&add(&product, &data));
+        y.backward();
+        let gradient = host(&a.grad().expect("used"));
+        ([a.id(), b.id(), product.id(), y.id()], gradient)
+    };
+    let (([a, b, product, y], gradient), ops) = trace(run);
+    let names: Vec<_> = ops.iter().map(|op| op.name).collect();
+    assert_eq!(names, ["mul", "add", "sum"]);
+    assert_eq!(ops[0].inputs, [a, b]);
+    assert_eq!(ops[1].inputs, [product, None]);
+    assert_eq!(Some(ops[2].id), y);
+    assert_eq!((&ops[1].shape[..], ops[1].bytes), (&[3, 4][..], 48));
+    assert!(ops.iter().all(|op| op.seconds > 0.0));
+    assert_eq!(gradient, run().1);
+    assert!(trace(|| ()).1.is_empty());
 }

@@ -1,13 +1,10 @@
-//! The Adam optimiser.
-
-use std::collections::BTreeMap;
-use std::sync::Arc;
+//! The optimisers Adam and AdamW.
 
 use tensor::ops::{self, AdamOptions};
 use tensor::{Result, Tensor};
 
-use crate::block::Block;
-use crate::checkpoint::{Array, Data, StateDict};
+use crate::checkpoint::StateDict;
+use crate::group::Group;
 use crate::{Error, Parameter};
 
 /// torch.optim.Adam: a running mean of each parameter's gradient and of its square,
@@ -16,6 +13,8 @@ use crate::{Error, Parameter};
 /// m ← β₁·m + (1 − β₁)·g        v ← β₂·v + (1 − β₂)·g²
 /// w ← w − lr · m/(1 − β₁ᵗ) / (√(v/(1 − β₂ᵗ)) + ε)        in step t = 1, 2, …
 /// ```
+///
+/// or, of [`decoupled`](AdamOptions::decoupled) weight decay, torch.optim.AdamW.
 ///
 /// The parameters of one [`ParameterStore`](crate::ParameterStore) lie side by side, and so do their
 /// gradients: a network's step is one dispatch, not one for each parameter.
@@ -38,31 +37,22 @@ use crate::{Error, Parameter};
 /// # Ok(()) }
 /// ```
 pub struct Adam {
-    groups: Vec<Group>,
+    rows: Vec<Rows>,
     options: AdamOptions,
     step: u64,
 }
 
-/// Parameters of one block, in its order, and their moments: rows like the block's.
-struct Group {
-    parameters: Vec<(String, Parameter)>,
-    block: Arc<Block>,
+/// Parameters of one block and their moments: rows like the block's.
+struct Rows {
+    group: Group,
     m: Tensor,
     v: Tensor,
 }
 
-impl Group {
-    fn new(block: Arc<Block>, mut parameters: Vec<(String, Parameter)>) -> Group {
-        parameters.sort_by_key(|(_, p)| p.position().index);
-        parameters.dedup_by_key(|(_, p)| p.position().index); // one may have two names
-        let end = parameters.last().map_or(0, |(_, p)| p.position().range.end);
-        let [m, v] = [0; 2].map(|_| Tensor::full(block.values.device(), 0.0, &[end]));
-        Group {
-            parameters,
-            block,
-            m,
-            v,
-        }
+impl Rows {
+    fn new(group: Group) -> Rows {
+        let [m, v] = [0; 2].map(|_| group.row());
+        Rows { group, m, v }
     }
 
     fn moments(&self) -> [(&'static str, &Tensor); 2] {
@@ -70,40 +60,22 @@ impl Group {
     }
 
     fn step(&self, step: u64, options: &AdamOptions) {
-        let with_gradient = |(_, p): &&(String, Parameter)| p.grad().is_some();
-        let parameters: Vec<_> = self.parameters.iter().filter(with_gradient).collect();
         // What has no gradient stays as it is: a dispatch for every stretch between such.
-        let side_by_side = |(_, a): &&(String, Parameter), (_, b): &&(String, Parameter)| {
-            a.position().index + 1 == b.position().index
-        };
-        for stretch in parameters.chunk_by(side_by_side) {
-            let (first, last) = (&stretch[0].1, &stretch[stretch.len() - 1].1);
-            let range = first.position().range.start..last.position().range.end;
-            let rows = [&self.block.values, self.block.gradients(), &self.m, &self.v];
-            let [w, g, m, v] = rows.map(|row| ops::slice(row, range.clone()));
+        for stretch in self.group.stretches(|p| p.grad().is_some()) {
+            let (values, gradients) = (self.group.values(), self.group.gradients());
+            let rows = [&values, &gradients, &self.m, &self.v];
+            let [w, g, m, v] = rows.map(|row| ops::slice(row, stretch.clone()));
             ops::adam(&w, &g, &m, &v, step, options);
         }
-        self.parameters.iter().for_each(|(_, p)| p.zero_grad());
+        self.group.parameters().for_each(|p| p.zero_grad());
     }
 }
 
 impl Adam {
     /// Moments 0 for each of `parameters` (see [`crate::parameters`]).
     pub fn new(parameters: Vec<(String, Parameter)>, options: AdamOptions) -> Adam {
-        let mut blocks: Vec<(Arc<Block>, Vec<_>)> = Vec::new();
-        for parameter in parameters {
-            let block = parameter.1.block();
-            match blocks
-                .iter_mut()
-                .find(|(known, _)| Arc::ptr_eq(known, block))
-            {
-                Some((_, of)) => of.push(parameter),
-                None => blocks.push((block.clone(), vec![parameter])),
-            }
-        }
-        let groups = blocks.into_iter().map(|(block, of)| Group::new(block, of));
         Adam {
-            groups: groups.collect(),
+            rows: Group::of(parameters).into_iter().map(Rows::new).collect(),
             options,
             step: 0,
         }
@@ -119,11 +91,47 @@ impl Adam {
         self.step
     }
 
+    /// torch.nn.utils.clip_grad_norm_, between `backward` and [`Adam::step`]: with ‖g‖ the norm of all
+    /// gradients together, g ← g·min(1, `max_norm`/(‖g‖ + 1e-6)). Nothing is read back, and the sums run in
+    /// a fixed order. Where ‖g‖ is not a number, the gradients stay as they are.
+    pub fn clip(&self, max_norm: f64) {
+        let gradients = self.rows.iter().flat_map(|Rows { group, .. }| {
+            let stretches = group.stretches(|p| p.grad().is_some()).into_iter();
+            stretches.map(|stretch| ops::slice(&group.gradients(), stretch))
+        });
+        let gradients: Vec<Tensor> = gradients.collect();
+        let squares = gradients.iter().map(|g| ops::sum(&ops::mul(g, g)));
+        let Some(squares) = squares.reduce(|a, b| ops::add(&a, &b)) else {
+            return;
+        };
+        for g in &gradients {
+            ops::clip(g, &squares, max_norm as f32);
+        }
+    }
+
+    /// The gradients' own memory, between `backward` and [`Adam::clip`]: a row for each block of parameters, in
+    /// the same order wherever the same network was made. Processes that train together read them with
+    /// [`Tensor::to_vecs`], average them and write the averages back with [`Tensor::set`].
+    ///
+    /// A parameter without a gradient is 0 there, and stays without one: the step leaves it as it is,
+    /// whatever is written. So all processes must run the same parts of the network.
+    pub fn gradient_rows(&self) -> Vec<Tensor> {
+        let row = |Rows { group, .. }: &Rows| {
+            let row = group.gradients();
+            for stretch in group.stretches(|p| p.grad().is_none()) {
+                let zeros = vec![0.0; stretch.len()];
+                ops::slice(&row, stretch).set(&zeros);
+            }
+            row
+        };
+        self.rows.iter().map(row).collect()
+    }
+
     /// Updates every parameter that has a gradient, in place, and forgets the gradients.
     pub fn step(&mut self) {
         self.step += 1;
-        for group in &self.groups {
-            group.step(self.step, &self.options);
+        for rows in &self.rows {
+            rows.step(self.step, &self.options);
         }
     }
 
@@ -132,22 +140,17 @@ impl Adam {
     /// # Errors
     /// The device failed.
     pub fn state_dict(&self) -> Result<StateDict> {
-        let rows: Vec<_> = self.groups.iter().flat_map(|g| [&g.m, &g.v]).collect();
-        let mut rows = Tensor::to_vecs(&rows)?.into_iter();
-        let mut arrays = BTreeMap::new();
-        for group in &self.groups {
-            for ((kind, _), row) in group.moments().into_iter().zip(&mut rows) {
-                for (name, parameter) in &group.parameters {
-                    let data = Data::F32(row[parameter.position().range.clone()].to_vec());
-                    let shape = parameter.shape().to_vec();
-                    arrays.insert(format!("{kind}.{name}"), Array { shape, data });
-                }
+        let all: Vec<_> = self.rows.iter().flat_map(|r| [&r.m, &r.v]).collect();
+        let mut all = Tensor::to_vecs(&all)?.into_iter();
+        let mut state = StateDict::default();
+        for rows in &self.rows {
+            for ((kind, _), row) in rows.moments().into_iter().zip(&mut all) {
+                rows.group.save(kind, &row, &mut state);
             }
         }
-        Ok(StateDict {
-            arrays,
-            metadata: [("step".to_owned(), self.step.to_string())].into(),
-        })
+        let step = ("step".to_owned(), self.step.to_string());
+        state.metadata = [step].into();
+        Ok(state)
     }
 
     /// Takes up the state that [`Adam::state_dict`] gave; changes nothing unless all of it fits.
@@ -160,14 +163,9 @@ impl Adam {
             "the optimiser's `step` is missing".to_owned(),
         ))?;
         let mut loaded = Vec::new();
-        for group in &self.groups {
-            for (kind, tensor) in group.moments() {
-                let mut row = vec![0.0; tensor.len()];
-                for (name, parameter) in &group.parameters {
-                    let values = stored(state, &format!("{kind}.{name}"), parameter.shape())?;
-                    row[parameter.position().range.clone()].copy_from_slice(values);
-                }
-                loaded.push((tensor, row));
+        for rows in &self.rows {
+            for (kind, tensor) in rows.moments() {
+                loaded.push((tensor, rows.group.saved(kind, state)?));
             }
         }
         for (tensor, row) in loaded {
@@ -176,20 +174,4 @@ impl Adam {
         self.step = step;
         Ok(())
     }
-}
-
-fn stored<'a>(
-    state: &'a StateDict,
-    name: &str,
-    wanted: &[usize],
-) -> std::result::Result<&'a [f32], Error> {
-    let what = match state.arrays.get(name) {
-        Some(Array {
-            shape,
-            data: Data::F32(values),
-        }) if shape == wanted => return Ok(values),
-        Some(other) => format!("`{name}` is {:?}, not {wanted:?}", other.shape),
-        None => format!("`{name}` is missing"),
-    };
-    Err(Error::Mismatch(what))
 }

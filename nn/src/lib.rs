@@ -29,7 +29,10 @@ mod attention;
 mod block;
 pub mod checkpoint;
 mod conv;
+mod ema;
 mod error;
+mod finite;
+mod group;
 mod linear;
 mod module;
 mod norm;
@@ -41,7 +44,9 @@ mod store;
 pub use adam::Adam;
 pub use attention::{Attention, attend};
 pub use conv::{Conv2d, DepthwiseConv2d};
+pub use ema::Ema;
 pub use error::Error;
+pub use finite::{NotFinite, not_finite};
 pub use linear::Linear;
 pub use module::{Module, State, join, load_state_dict, parameters, state_dict};
 pub use norm::LayerNorm;
@@ -67,3 +72,37 @@ pub use tensor::ops::AdamOptions;
 /// # Ok(()) }
 /// ```
 pub use autograd::l1_loss;
+
+/// The mean square of a prediction's distance from its target: `mean (a − b)²`, one number.
+///
+/// ```
+/// use autograd::Var;
+/// use tensor::{Device, Tensor};
+/// # fn main() -> Result<(), tensor::Error> {
+/// let device = Device::open(None)?;
+/// let prediction = Var::parameter(Tensor::new(&device, &[1.0, 5.0, 2.0, 2.0], &[4]));
+/// let target = Var::constant(Tensor::new(&device, &[1.5, 2.0, 2.0, 2.5], &[4]));
+/// let loss = nn::mse_loss(&prediction, &target);
+/// assert_eq!(loss.item()?, (0.25 + 9.0 + 0.0 + 0.25) / 4.0);
+/// loss.backward();
+/// let slopes = prediction.grad().expect("it was used").to_vec()?;
+/// assert_eq!(slopes, [-0.25, 1.5, 0.0, -0.25]); // the steeper, the further off
+/// # Ok(()) }
+/// ```
+pub use autograd::mse_loss;
+
+/// The mean distance, rounded off where it is small: `mean √((a − b)² + eps)`, one number (Charbonnier's
+/// loss; Lai et al. 2017). BasicSR's eps is 1e-12: the distance, but with a slope where a = b.
+///
+/// ```
+/// use autograd::Var;
+/// use tensor::{Device, Tensor};
+/// # fn main() -> Result<(), tensor::Error> {
+/// let device = Device::open(None)?;
+/// let prediction = Var::constant(Tensor::new(&device, &[1.0, 5.0], &[2]));
+/// let target = Var::constant(Tensor::new(&device, &[1.0, 8.0], &[2]));
+/// let loss = nn::charbonnier_loss(&prediction, &target, 16.0).item()?;
+/// assert!((loss - (4.0 + 5.0) / 2.0).abs() < 1e-6); // √(0 + 16), √(9 + 16)
+/// # Ok(()) }
+/// ```
+pub use autograd::charbonnier_loss;

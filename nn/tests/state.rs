@@ -229,6 +229,7 @@ const OPTIONS: AdamOptions = AdamOptions {
     betas: (0.9, 0.99),
     eps: 1e-8,
     weight_decay: 1e-3,
+    decoupled: false,
 };
 
 fn train(net: &Net, adam: &mut Adam, steps: std::ops::Range<u64>) {

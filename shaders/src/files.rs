@@ -20,9 +20,10 @@ pub const FILES: &[(&str, &str)] = &[
         include_str!("../plain/elementwise.wgsl"),
     ),
     ("plain/gather", include_str!("../plain/gather.wgsl")),
-    ("plain/l1_loss", include_str!("../plain/l1_loss.wgsl")),
+    ("plain/in_place", include_str!("../plain/in_place.wgsl")),
     ("plain/layer_norm", include_str!("../plain/layer_norm.wgsl")),
     ("plain/linear", include_str!("../plain/linear.wgsl")),
+    ("plain/losses", include_str!("../plain/losses.wgsl")),
     (
         "plain/nearest_centre",
         include_str!("../plain/nearest_centre.wgsl"),

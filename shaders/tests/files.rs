@@ -32,6 +32,7 @@ const CONSTANTS: &[(&str, u32)] = &[
     ("LANES", 8),
     ("LEAKY", 1),
     ("LISTED", 1),
+    ("LOSS", 2),
     ("M", 16),
     ("MIRROR", 1),
     ("OUTS", 4),
@@ -208,6 +209,48 @@ fn what_is_imported_is_used_and_what_is_used_is_imported() {
             assert!(there, "{path}: {name} is used and not imported");
         }
     }
+}
+
+/// The declarations of variables without a value within loops.
+fn without_value_in_loops(text: &str) -> Vec<String> {
+    let code = |line: &str| line.split("//").next().unwrap_or(line).to_owned();
+    let code = text.lines().map(code).collect::<Vec<_>>().join(" ");
+    let (mut found, mut loops) = (Vec::new(), Vec::new());
+    let (mut parentheses, mut from) = (0, 0);
+    for (at, c) in code.char_indices() {
+        match c {
+            '(' => parentheses += 1,
+            ')' => parentheses -= 1,
+            '{' | '}' | ';' if parentheses == 0 => {
+                let statement = code[from..at].trim();
+                from = at + 1;
+                let begins = |word: &str| statement.split([' ', '(']).next() == Some(word);
+                match c {
+                    '{' => loops.push(["for", "while", "loop"].into_iter().any(begins)),
+                    '}' => drop(loops.pop()),
+                    _ if begins("var") && !statement.contains('=') && loops.contains(&true) => {
+                        found.push(statement.to_owned());
+                    }
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// In Chromium, a variable that is declared in a loop without a value keeps what it had in the round before.
+#[test]
+fn variables_in_loops_are_given_a_value() {
+    for (path, text) in files() {
+        assert_eq!(without_value_in_loops(text), [""; 0], "{path}");
+    }
+    let kernel = "fn f() {\n    var a: u32;\n    for (var i = 0u; i < 2u; i++) { g(); }\n    var b: u32;\n\
+                  loop {\n    if c { // a comment; {\n    var d: vec4<f32>; }\n    var e = 0u;\n    }\n    var f: u32; }\n\
+                  for (var j = 0u; j < 2u; j++) { for (;;) { var h: u32; } var k: u32; }";
+    let found = ["var d: vec4<f32>", "var h: u32", "var k: u32"];
+    assert_eq!(without_value_in_loops(kernel), found);
 }
 
 #[test]

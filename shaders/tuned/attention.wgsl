@@ -54,9 +54,9 @@ fn attention(grid: Grid) {
     }
 
     for (var j0 = 0u; j0 < p.keys; j0 += BLOCK) {
-        var start: array<f32, BLOCK>; // of the score: LOW beyond the last key
-        var key: array<array<f32, BLOCK>, DK>;
-        var value: array<array<f32, BLOCK>, DV>;
+        var start = array<f32, BLOCK>(); // of the score: LOW beyond the last key
+        var key = array<array<f32, BLOCK>, DK>();
+        var value = array<array<f32, BLOCK>, DV>();
         for (var b = 0u; b < BLOCK; b += STEP) {
             let j = j0 + b + lane % STEP;
             let part = key_part(tile, lane, j);

@@ -38,7 +38,7 @@ fn attention_backward_kv(grid: Grid) {
             let row = key_rows[tile.group * p.keys + j];
             i = (tile.batch * p.key_rows + row) * HEADS + tile.head;
         }
-        var packed: array<V, KEY_FOURS>;
+        var packed = array<V, KEY_FOURS>();
         for (var f = 0u; f < KEY_FOURS; f++) { packed[f] = keys[i * KEY_FOURS + f]; }
         for (var d = 0u; d < DK; d++) {
             key[r][d] = packed[d / 4u][d % 4u];
@@ -51,14 +51,14 @@ fn attention_backward_kv(grid: Grid) {
     }
 
     for (var j0 = 0u; j0 < p.queries; j0 += BLOCK) {
-        var start: array<f32, BLOCK>; // of the score: LOW for empty slots and beyond the end
-        var delta: array<f32, BLOCK>;
-        var qs: array<array<f32, BLOCK>, DK>;
-        var dys: array<array<f32, BLOCK>, DV>;
+        var start = array<f32, BLOCK>(); // of the score: LOW for empty slots and beyond the end
+        var delta = array<f32, BLOCK>();
+        var qs = array<array<f32, BLOCK>, DK>();
+        var dys = array<array<f32, BLOCK>, DV>();
         for (var b = 0u; b < BLOCK; b += STEP) {
             let j = j0 + b + lane % STEP;
             let query = tile.list * p.queries + min(j, p.queries - 1u);
-            var part: array<V, LOADS>;
+            var part = array<V, LOADS>();
             for (var f = 0u; f < LOADS; f++) {
                 part[f] = queries[query * FOURS + part_start(lane / STEP) + f];
             }
@@ -89,7 +89,7 @@ fn attention_backward_kv(grid: Grid) {
                     value_acc[r][d] = fma(probability[b], dys[d][b], value_acc[r][d]);
                 }
             }
-            var ds: array<f32, BLOCK>;
+            var ds = array<f32, BLOCK>();
             for (var b = 0u; b < BLOCK; b++) { ds[b] = -delta[b]; }
             for (var d = 0u; d < DV; d++) {
                 for (var b = 0u; b < BLOCK; b++) { ds[b] = fma(dys[d][b], value[r][d], ds[b]); }

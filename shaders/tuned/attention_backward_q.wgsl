@@ -32,7 +32,7 @@ fn attention_backward_q(grid: Grid) {
     var delta: array<f32, R>;
     for (var r = 0u; r < R; r++) {
         let i = (p.first + tile.list) * p.queries + min(tile.first + r * LANES, p.queries - 1u);
-        var query: array<V, QUERY_FOURS>;
+        var query = array<V, QUERY_FOURS>();
         for (var f = 0u; f < QUERY_FOURS; f++) { query[f] = queries[i * QUERY_FOURS + f]; }
         for (var d = 0u; d < DK; d++) {
             qs[r][d] = query[d / 4u][d % 4u];
@@ -44,9 +44,9 @@ fn attention_backward_q(grid: Grid) {
     }
 
     for (var j0 = 0u; j0 < p.keys; j0 += BLOCK) {
-        var start: array<f32, BLOCK>; // of the score: LOW beyond the last key
-        var key: array<array<f32, BLOCK>, DK>;
-        var value: array<array<f32, BLOCK>, DV>;
+        var start = array<f32, BLOCK>(); // of the score: LOW beyond the last key
+        var key = array<array<f32, BLOCK>, DK>();
+        var value = array<array<f32, BLOCK>, DV>();
         for (var b = 0u; b < BLOCK; b += STEP) {
             let j = j0 + b + lane % STEP;
             let part = key_part(tile, lane, j);
@@ -68,7 +68,7 @@ fn attention_backward_q(grid: Grid) {
                 for (var b = 0u; b < BLOCK; b++) { s[b] = fma(qs[r][d], key[d][b], s[b]); }
             }
             let probability = powers_of_2(s);
-            var ds: array<f32, BLOCK>;
+            var ds = array<f32, BLOCK>();
             for (var b = 0u; b < BLOCK; b++) { ds[b] = -delta[r]; }
             for (var d = 0u; d < DV; d++) {
                 for (var b = 0u; b < BLOCK; b++) { ds[b] = fma(dys[r][d], value[d][b], ds[b]); }

@@ -67,7 +67,7 @@ fn conv3x3(grid: Grid) {
 
     var acc: array<array<array<f32, COLS>, ROWS>, OUTS>;
     for (var i = 0u; i < p.ci; i++) {
-        var a: array<array<f32, LOADS * LANES>, ROWS + 2u>;
+        var a = array<array<f32, LOADS * LANES>, ROWS + 2u>();
         for (var r = 0u; r < ROWS + 2u; r++) {
             for (var j = 0u; j < LOADS; j++) {
                 let own = select(0.0, f32(x[row[r] + col[j] + i]), row_inside[r] && col_inside[j]);
@@ -77,7 +77,7 @@ fn conv3x3(grid: Grid) {
         }
         for (var o = 0u; o < OUTS; o++) {
             let first = p.w_base + out[o] * p.w_out + i * p.w_in;
-            var k: array<f32, 9>;
+            var k = array<f32, 9>();
             for (var t = 0u; t < 9u; t++) { k[t] = weight[first + t * p.w_tap]; }
             // The nine taps of one output after each other, in a register; their sum is added
             // as one, which leaves a ninth of the rounding errors.

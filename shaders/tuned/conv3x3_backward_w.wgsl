@@ -46,7 +46,7 @@ fn conv3x3_backward_w(grid: Grid) {
         let v = row % p.h + ky; // one more than the input's row
         if v < 1u || v > p.h { continue; }
         let x_row = (row + ky - 1u) * p.w;
-        var a: array<array<array<f32, STEP + 2u>, LANES>, INS>; // columns u−1 … u+STEP of the inputs
+        var a = array<array<array<f32, STEP + 2u>, LANES>, INS>(); // columns u−1 … u+STEP of the inputs
         for (var i = 0u; i < INS; i++) {
             let all = spread(x[x_row * p.ci + own[i]]);
             for (var l = 0u; l < LANES; l++) {
@@ -64,7 +64,7 @@ fn conv3x3_backward_w(grid: Grid) {
                 }
             }
             for (var o = 0u; o < OUTS; o++) {
-                var g: array<f32, STEP>;
+                var g = array<f32, STEP>();
                 var sum_b = 0.0;
                 for (var s = 0u; s < STEP; s++) {
                     let at = (row * p.w + min(u + s, p.w - 1u)) * p.co;

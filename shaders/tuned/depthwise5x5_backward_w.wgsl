@@ -58,7 +58,7 @@ fn depthwise5x5_backward_w(grid: Grid) {
         acc_b += sum_b;
         let inside = n >= 2u && n < p.h + 2u;
         let row = (image + (clamp(n, 2u, p.h + 1u) - 2u) * p.w) * p.c;
-        var a: array<V, COLS + 4u>;
+        var a = array<V, COLS + 4u>();
         for (var q = 0u; q < COLS + 4u; q++) {
             a[q] = select(V(0.0), x[row + col[q]], inside && col_inside[q]);
         }

@@ -37,8 +37,8 @@ fn layer_norm_backward(grid: Grid) {
         row[r] = min(first + r * WG, p.rows - 1u);
         let counts = select(0.0, 1.0, first + r * WG < p.rows);
         let stat = stats[row[r]]; // mean, rstd
-        var n: array<V, CV>;
-        var g: array<V, CV>;
+        var n = array<V, CV>();
+        var g = array<V, CV>();
         var total_g = V();
         var total_gn = V();
         for (var c = 0u; c < CV; c++) {

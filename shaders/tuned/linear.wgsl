@@ -51,7 +51,7 @@ fn linear(grid: Grid) {
 
     var acc: array<array<array<f32, STEP>, STEPS + 1u>, R>; // between chunks
     for (var chunk = 0u; chunk < CHUNKS; chunk += 1u) { // stays a loop
-        var row: array<array<vec4f, INS4>, R>;
+        var row = array<array<vec4f, INS4>, R>();
         for (var h = 0u; h < INS4; h++) {
             let i4 = min(chunk * INS4 + h, CI4 - 1u);
             for (var r = 0u; r < R; r++) { row[r][h] = vec4f(x[n[r] * CI4 + i4]); }
@@ -59,8 +59,8 @@ fn linear(grid: Grid) {
         // Unrolled, it would outgrow the instruction cache; acc is longer than it, so that Mesa does
         // not unroll it for acc's sake.
         for (var c = 0u; c < STEPS; c += 1u) { // stays a loop
-            var weight: array<array<array<f32, 4>, INS4>, STEP>; // zero beyond Ci
-            var part: array<vec4f, LOADS>;
+            var weight = array<array<array<f32, 4>, INS4>, STEP>(); // zero beyond Ci
+            var part = array<vec4f, LOADS>();
             for (var i = 0u; i < LOADS; i++) {
                 let piece = min(i * LANES + lane, STEP * INS4 - 1u);
                 let h = chunk * INS4 + piece % INS4;
@@ -76,7 +76,7 @@ fn linear(grid: Grid) {
                     }
                 }
             }
-            var sum: array<array<f32, STEP>, R>;
+            var sum = array<array<f32, STEP>, R>();
             for (var s = 0u; s < STEP; s++) {
                 var start = 0.0;
                 if BIAS == 1u { start = bias[column_of(column, c, s)]; }

@@ -48,7 +48,7 @@ fn linear_backward_w(grid: Grid) {
     var acc: array<array<array<array<f32, 4>, FOURS>, LOADS>, OUTS>;
     var acc_b: array<f32, OUTS>;
     for (var n0 = chunk * p.rows_per_chunk; n0 < end; n0 += ROWS) {
-        var a: array<array<f32, ROWS>, OUTS>; // zero beyond the last row
+        var a = array<array<f32, ROWS>, OUTS>(); // zero beyond the last row
         for (var r = 0u; r < ROWS; r++) {
             let n = min(n0 + r, end - 1u);
             for (var c = 0u; c < OUTS; c++) {

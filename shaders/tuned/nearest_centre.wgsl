@@ -45,7 +45,7 @@ fn nearest_centre(grid: Grid) {
         best_m[r] = 0u;
     }
     for (var m0 = 0u; m0 < p.centres; m0 += BLOCK) {
-        var centre: array<array<array<f32, BLOCK>, CB>, C / CB>;
+        var centre = array<array<array<f32, BLOCK>, CB>, C / CB>();
         for (var i = 0u; i < C / CB / SHARE; i++) {
             for (var c = 0u; c < CB; c++) {
                 for (var m = 0u; m < BLOCK; m += STEP) {

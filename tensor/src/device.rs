@@ -66,17 +66,14 @@ impl Device {
         }
         let target = Target::of(&adapter, &overrides)?;
         let raw = Raw::open(&adapter, target.features(&adapter), limits).await?;
-        let params = match target.immediates {
-            true => None,
-            false => Some(params_buffer(&raw)?),
-        };
+        let params = (!target.immediates).then(|| params_buffer(&raw));
         let compiler = Compiler::new(adapter, raw.device.clone(), target.checked);
         let pipelines = Pipelines::new(compiler, target.clone());
         Ok(Device(Arc::new(Inner {
             raw,
             target,
             pipelines: Arc::new(Mutex::new(pipelines)),
-            recorder: Mutex::new(Recorder::new(params)),
+            recorder: Mutex::new(Recorder::new(params.transpose()?)),
             pool: Arc::default(),
             staging: Mutex::default(),
         })))
@@ -94,8 +91,7 @@ impl Device {
 
     /// Whether tensors can be stored as f16: [`Tensor::to_half`](crate::Tensor::to_half).
     pub fn has_half(&self) -> bool {
-        let features = self.0.raw.device.features();
-        features.contains(wgpu::Features::SHADER_F16)
+        (self.0.raw.device.features()).contains(wgpu::Features::SHADER_F16)
     }
 
     /// What decides its kernels and tiles.
@@ -168,7 +164,15 @@ impl Device {
 
     /// Gives the pool's free buffers back to the driver: between images of different sizes, say.
     pub fn trim(&self) {
+        #[cfg(target_arch = "wasm32")]
+        let _ = self.wait_idle(); // submits the work that used them: they are destroyed there
         self.0.pool.lock().trim();
+    }
+
+    /// From here on the pool holds no more than so many bytes; `None` is what the driver gives. What does
+    /// not fit fails with [`Error::OutOfMemory`], as where the driver has no more.
+    pub fn bound_memory(&self, bytes: Option<u64>) {
+        self.0.pool.lock().bound = bytes;
     }
 
     /// Memory for a tensor of this shape, two (`half`) or four bytes an element. Its content is
@@ -198,6 +202,14 @@ impl Device {
         if let Some(buffer) = self.0.pool.lock().take(class) {
             return Ok(buffer);
         }
+        if !self.0.pool.lock().has_room(class) {
+            self.trim(); // as below
+            self.wait_idle()?;
+            if !self.0.pool.lock().has_room(class) {
+                let (bytes, adapter) = (class, self.name().to_owned());
+                return Err(Error::OutOfMemory { bytes, adapter });
+            }
+        }
         let create = || {
             let usage = wgpu::BufferUsages::STORAGE
                 | wgpu::BufferUsages::UNIFORM
@@ -223,13 +235,18 @@ impl Device {
         self.0.recorder.lock().push(&self.0.raw, work);
     }
 
-    /// Waits until all recorded work has run.
+    /// Waits until all recorded work has run. In a browser, where nothing may block, it only submits it.
     ///
     /// # Errors
     /// The device was lost.
     pub fn wait_idle(&self) -> Result<()> {
         self.0.recorder.lock().submit(&self.0.raw, true);
         self.0.raw.wait(None)
+    }
+
+    /// Calls `f` once all work submitted so far has run: natively, while something waits for the device.
+    pub fn when_done(&self, f: impl FnOnce() + Send + 'static) {
+        self.0.raw.queue.on_submitted_work_done(f);
     }
 
     /// Copies host data into a buffer, after all work recorded so far.

@@ -16,6 +16,8 @@ pub(crate) struct Pool {
     pub used_bytes: u64, // in use
     pub peak_allocated_bytes: u64,
     pub peak_used_bytes: u64,
+    /// The most to hold.
+    pub bound: Option<u64>,
 }
 
 impl Pool {
@@ -24,6 +26,12 @@ impl Pool {
         let buffer = self.free.get_mut(&class)?.pop()?;
         self.count_used(class);
         Some(buffer)
+    }
+
+    /// Whether another buffer of this class is within the bound.
+    pub fn has_room(&self, class: u64) -> bool {
+        self.bound
+            .is_none_or(|bound| self.allocated_bytes + class <= bound)
     }
 
     /// Counts a buffer of this class that the driver has made, and that is in use.
@@ -55,6 +63,9 @@ impl Pool {
         for (class, buffers) in self.free.drain() {
             self.allocated_bytes -= class * buffers.len() as u64;
             self.allocated_buffers -= buffers.len() as u64;
+            // A browser would free what is dropped some time later.
+            #[cfg(target_arch = "wasm32")]
+            buffers.iter().for_each(wgpu::Buffer::destroy);
         }
     }
 }

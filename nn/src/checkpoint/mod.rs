@@ -1,4 +1,5 @@
-//! Named arrays in files: safetensors both ways, PyTorch `.pth` both ways.
+//! Named arrays in files: safetensors both ways, PyTorch `.pth` both ways, and PyTorch's format
+//! from before version 1.6 read.
 //!
 //! A checkpoint is untrusted input. Reading one builds arrays and nothing else, checks every
 //! offset, length and stride against the bytes that are really there, and runs no code that the
@@ -13,7 +14,11 @@
 //! # Ok::<(), nn::checkpoint::CheckpointError>(())
 //! ```
 
+mod archive;
 mod atomic;
+mod contents;
+mod legacy;
+mod objects;
 mod opcode;
 mod pickle;
 mod pth_read;
@@ -22,15 +27,18 @@ mod safetensors;
 #[cfg(test)]
 mod tests;
 mod value;
+mod view;
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use ::safetensors::Dtype;
 use half::{bf16, f16};
 
-pub use atomic::write_atomically;
+pub use atomic::{check_writable, write_atomically};
+pub use contents::Checkpoint;
 pub use pth_write::save_pth;
 pub use safetensors::{Precision, save_safetensors};
 
@@ -51,7 +59,7 @@ pub enum Data {
     F32(Vec<f32>),
     /// Booleans.
     Bool(Vec<bool>),
-    /// Every integer type.
+    /// Every integer type but the unsigned of 64 bits.
     I64(Vec<i64>),
 }
 
@@ -129,58 +137,112 @@ fn printable(text: &str) -> String {
     text.replace(char::is_control, "\u{fffd}")
 }
 
-/// Reads a PyTorch `.pth` or a safetensors file; its content decides which, not its name.
+/// Reads the arrays of the largest dictionary in a PyTorch or safetensors file; its content decides
+/// which it is, not its name. `module.` and `_orig_mod.`, which PyTorch's wrappers put before all
+/// names, are taken off. Weights may be NaN or infinite.
 ///
-/// Of a `.pth`, the dictionary under `params_ema`, `params` or `state_dict` is taken, in this order
-/// of preference, else the top level itself; a leading `module.`, which PyTorch's data-parallel
-/// wrappers add, is stripped from each name. Weights may be NaN or infinite.
+/// (For the weights of a certain network among other things, see [`Checkpoint::prefix_for`].)
 ///
 /// # Errors
-/// When the file cannot be read, is of neither format, is damaged, contradicts itself, or asks for
-/// anything but arrays.
+/// When the file cannot be read, is of neither format, is damaged or contradicts itself, or holds
+/// an array of a type that is not read.
 pub fn load(path: impl AsRef<Path>) -> Result<StateDict, CheckpointError> {
     let path = path.as_ref();
-    read_file(path)
-        .and_then(|bytes| parse(&bytes))
-        .map_err(|problem| problem.at(path))
+    let bytes = read(path)?;
+    main_arrays(&bytes).map_err(|problem| problem.at(path))
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>, Problem> {
+fn main_arrays(bytes: &[u8]) -> Result<StateDict, Problem> {
+    let checkpoint = parse(bytes)?;
+    let prefix = checkpoint.largest()?;
+    checkpoint.arrays(&prefix, checkpoint.names(&prefix))
+}
+
+/// The bytes of a file that begins as one of weights, for [`parse`]. Another is not read whole: it
+/// could be of any length.
+///
+/// # Errors
+/// When the file cannot be read or is of another kind.
+pub fn read(path: impl AsRef<Path>) -> Result<Vec<u8>, CheckpointError> {
+    let path = path.as_ref();
+    let bytes = || {
+        let mut file = open(path)?;
+        let mut head = Vec::new();
+        let length = file.metadata().map_err(Problem::Unreadable)?.len();
+        let begin = file.by_ref().take(HEAD).read_to_end(&mut head);
+        begin.map_err(Problem::Unreadable)?;
+        if let Format::Zip = Format::of(&head, length)? {
+            archive::check_end(&mut file, length)?;
+        }
+        file.rewind().map_err(Problem::Unreadable)?;
+        let mut bytes = Vec::new();
+        let room = usize::try_from(length).map_err(io::Error::other);
+        room.and_then(|room| bytes.try_reserve_exact(room).map_err(io::Error::other))
+            .and_then(|()| file.take(length).read_to_end(&mut bytes))
+            .map_err(Problem::Unreadable)?;
+        Ok(bytes)
+    };
+    bytes().map_err(|problem: Problem| problem.at(path))
+}
+
+fn open(path: &Path) -> Result<File, Problem> {
     // A pipe or a device could go on for ever.
-    if !fs::metadata(path).map_err(Problem::Unreadable)?.is_file() {
+    if !path.metadata().map_err(Problem::Unreadable)?.is_file() {
         return Err(Problem::unsupported(
             "it is not a file; name a file of weights",
         ));
     }
-    fs::read(path).map_err(Problem::Unreadable)
+    File::open(path).map_err(Problem::Unreadable)
 }
 
-fn parse(bytes: &[u8]) -> Result<StateDict, Problem> {
-    // Torch before 1.6 began a file with a pickled magic number instead of a zip.
-    const LEGACY_TORCH: &[u8] = &[0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46];
-    let state = if bytes.is_empty() {
-        Err(Problem::damaged("it is empty"))
-    } else if bytes.starts_with(b"PK") {
-        pth_read::read(bytes)
-    } else if bytes.get(8) == Some(&b'{') {
-        safetensors::read(bytes)
-    } else if bytes.starts_with(LEGACY_TORCH) {
-        Err(Problem::unsupported(
-            "it is in PyTorch's old format, from before version 1.6; \
-             load it in PyTorch and save it anew with torch.save(weights, path)",
-        ))
-    } else {
-        Err(Problem::unsupported(
-            "it is neither a PyTorch .pth (a zip) nor a safetensors file; download the weights \
-             themselves, not the web page or Git LFS pointer that stands for them",
-        ))
-    }?;
-    if state.arrays.is_empty() {
-        return Err(Problem::unsupported(
-            "it holds no arrays; name a file of weights",
-        ));
+/// What the file of these bytes holds. Nothing in it is run, and the memory used is bounded by its
+/// length.
+///
+/// # Errors
+/// When it is of neither format, is damaged or contradicts itself.
+pub fn parse(bytes: &[u8]) -> Result<Checkpoint<'_>, Problem> {
+    let head = &bytes[..bytes.len().min(HEAD as usize)];
+    match Format::of(head, bytes.len() as u64)? {
+        Format::Zip => pth_read::read(bytes),
+        Format::Legacy => legacy::read(bytes),
+        Format::Safetensors => safetensors::read(bytes),
     }
-    Ok(state)
+}
+
+/// Bytes that tell what a file is.
+const HEAD: u64 = 32;
+
+enum Format {
+    Zip,
+    Legacy,
+    Safetensors,
+}
+
+impl Format {
+    /// The format of a file of `length` bytes that begins so.
+    fn of(head: &[u8], length: u64) -> Result<Self, Problem> {
+        if head.is_empty() {
+            Err(Problem::damaged("it is empty"))
+        } else if head.starts_with(b"PK") {
+            Ok(Format::Zip)
+        } else if legacy::is_legacy(head) {
+            Ok(Format::Legacy)
+        } else if let Some((header, [b'{', ..])) = head.split_first_chunk() {
+            match u64::from_le_bytes(*header) <= length - 8 {
+                true => Ok(Format::Safetensors),
+                false => Err(Problem::damaged("its header is cut off")),
+            }
+        } else if matches!(head, [0x80, 2..=5, ..]) {
+            Err(Problem::unsupported(
+                "it is a bare pickle; save the weights with torch.save(weights, path)",
+            ))
+        } else {
+            Err(Problem::unsupported(
+                "it is neither a PyTorch .pth nor a safetensors file; download the weights \
+                 themselves, not the web page or Git LFS pointer that stands for them",
+            ))
+        }
+    }
 }
 
 /// Number of elements of a shape; `None` where that, or a stride of an empty array, overflows.
@@ -210,6 +272,10 @@ fn decode(dtype: Dtype, bytes: &[u8]) -> Option<Data> {
         Dtype::I64 => Data::I64(each(bytes, i64::from_le_bytes)),
         Dtype::I32 => Data::I64(each(bytes, |b| i32::from_le_bytes(b).into())),
         Dtype::U8 => Data::I64(each(bytes, |[b]| b.into())),
+        Dtype::I8 => Data::I64(each(bytes, |b| i8::from_le_bytes(b).into())),
+        Dtype::I16 => Data::I64(each(bytes, |b| i16::from_le_bytes(b).into())),
+        Dtype::U16 => Data::I64(each(bytes, |b| u16::from_le_bytes(b).into())),
+        Dtype::U32 => Data::I64(each(bytes, |b| u32::from_le_bytes(b).into())),
         _ => return None,
     })
 }

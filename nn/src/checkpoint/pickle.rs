@@ -1,38 +1,52 @@
-//! The part of Python's pickle that `torch.save` writes for weights, on a machine that can build
-//! nothing else.
+//! Python's pickle, on a machine that builds arrays, dictionaries and lists, and nothing else.
 //!
 //! A pickle is a program for a stack machine. Its values live in an arena and refer to each other
-//! by index, so nothing here recurses, and the memory used is bounded by the pickle's length. The
-//! few names that weights need are known; any other ends the reading, and none is ever called.
+//! by index, so nothing here recurses, and the memory used is bounded by the pickle's length. Names
+//! of classes and functions are noted, never looked up; what they would make is opaque.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use ::safetensors::Dtype;
-
-use super::value::{Arena, Global, Id, RESAVE, TensorView, Value, contradiction};
+use super::objects::global;
+use super::value::{Arena, Id, Value, contradiction};
 use super::{Problem, opcode as op};
 
-/// Enough for 25 000 tensors; keeps the arena, at worst seventy times as large, small.
+/// Enough for 25 000 tensors; keeps the arena, at worst a hundred times as large, small.
 const MAX_LENGTH: usize = 4 << 20;
 
-/// Runs `pickle` and returns the tensors it names: those of the dictionary under `params_ema`,
-/// `params` or `state_dict`, in this order of preference, else those of the top level.
-pub(super) fn tensors(pickle: &[u8]) -> Result<BTreeMap<&str, TensorView<'_>>, Problem> {
-    if pickle.len() > MAX_LENGTH {
-        return Err(Problem::unsupported(format!(
-            "its pickle is longer than {} MB; {RESAVE}",
-            MAX_LENGTH >> 20
-        )));
-    }
+/// A pickle's result.
+pub(super) struct Unpickled<'a> {
+    pub values: Arena<'a>,
+    pub root: Id,
+    /// What follows the pickle.
+    pub rest: &'a [u8],
+}
+
+/// Runs the pickle at the start of `bytes`.
+pub(super) fn unpickle(bytes: &[u8]) -> Result<Unpickled<'_>, Problem> {
+    let length = bytes.len().min(MAX_LENGTH);
     let mut machine = Machine {
-        rest: pickle,
+        rest: &bytes[..length],
         values: Arena::default(),
         stack: Vec::new(),
         marks: Vec::new(),
         memo: HashMap::new(),
     };
-    let root = machine.run()?;
-    machine.values.tensors(root)
+    let root = machine.run().map_err(|problem| {
+        match machine.rest.len() < 10 && bytes.len() > MAX_LENGTH {
+            true => Problem::unsupported(format!(
+                "its pickle is longer than {} MB; save the weights alone: \
+                 torch.save(model.state_dict(), path)",
+                MAX_LENGTH >> 20
+            )),
+            false => problem,
+        }
+    })?;
+    let read = length - machine.rest.len();
+    Ok(Unpickled {
+        values: machine.values,
+        root,
+        rest: &bytes[read..],
+    })
 }
 
 struct Machine<'a> {
@@ -47,80 +61,175 @@ impl<'a> Machine<'a> {
     /// Runs to STOP and returns what lies on top of the stack then.
     fn run(&mut self) -> Result<Id, Problem> {
         loop {
-            let code = u8::from_le_bytes(self.bytes()?);
-            match code {
-                op::PROTO => _ = self.take(1)?,
-                op::FRAME => _ = self.take(8)?,
+            match u8::from_le_bytes(self.bytes()?) {
                 op::STOP => return self.pop(),
-                op::MARK => self.marks.push(self.stack.len()),
-
-                op::NONE | op::NEWTRUE | op::NEWFALSE | op::EMPTY_LIST => self.push(Value::Opaque),
-                op::BINFLOAT => self.float()?,
-                op::BININT => self.int(|b| i32::from_le_bytes(b).into())?,
-                op::BININT1 => self.int(|b| u8::from_le_bytes(b).into())?,
-                op::BININT2 => self.int(|b| u16::from_le_bytes(b).into())?,
-                op::LONG1 => self.long()?,
-
-                op::BINUNICODE => self.text(|b| u32::from_le_bytes(b).into())?,
-                op::SHORT_BINUNICODE => self.text(|b| u8::from_le_bytes(b).into())?,
-                op::BINUNICODE8 => self.text(u64::from_le_bytes)?,
-
-                op::EMPTY_TUPLE => self.tuple(0)?,
-                op::TUPLE1 => self.tuple(1)?,
-                op::TUPLE2 => self.tuple(2)?,
-                op::TUPLE3 => self.tuple(3)?,
-                op::TUPLE => {
-                    let items = self.pop_mark()?;
-                    self.push(Value::Tuple(items));
-                }
-                op::APPEND => _ = self.pop()?, // onto a list, which stays opaque
-                op::APPENDS => _ = self.pop_mark()?,
-                op::EMPTY_DICT => self.push(Value::Dict(Vec::new())),
-                op::SETITEM => {
-                    let (value, key) = (self.pop()?, self.pop()?);
-                    self.set_items(&[key, value])?;
-                }
-                op::SETITEMS => {
-                    let items = self.pop_mark()?;
-                    self.set_items(&items)?;
-                }
-
-                op::BINPUT => self.memoize(|b| u8::from_le_bytes(b).into())?,
-                op::LONG_BINPUT => self.memoize(u32::from_le_bytes)?,
-                op::MEMOIZE => {
-                    let slot = self.memo.len() as u32;
-                    self.memoize(|[]| slot)?;
-                }
-                op::BINGET => self.recall(|b| u8::from_le_bytes(b).into())?,
-                op::LONG_BINGET => self.recall(u32::from_le_bytes)?,
-
-                op::GLOBAL => {
-                    let (module, name) = (self.line()?, self.line()?);
-                    self.global(module, name)?;
-                }
-                op::STACK_GLOBAL => {
-                    let (name, module) = (self.pop()?, self.pop()?);
-                    self.global(self.values.as_text(module)?, self.values.as_text(name)?)?;
-                }
-                op::BINPERSID => self.persistent()?,
-                op::REDUCE => self.reduce()?,
-                op::BUILD => _ = self.pop()?, // attributes, such as `_metadata`, are no weights
-                _ => {
-                    return Err(Problem::unsupported(format!(
-                        "its pickle uses the instruction 0x{code:02x}, which weights do not need; \
-                         if you trust the file, {RESAVE}"
-                    )));
-                }
+                code => self.step(code)?,
             }
         }
+    }
+
+    fn step(&mut self, code: u8) -> Result<(), Problem> {
+        match code {
+            op::PROTO => _ = self.take(1)?,
+            op::FRAME => _ = self.take(8)?,
+            op::MARK => self.marks.push(self.stack.len()),
+            op::POP if self.marks.last() == Some(&self.stack.len()) => _ = self.marks.pop(),
+            op::POP => _ = self.pop()?,
+            op::POP_MARK => _ = self.pop_mark()?,
+            op::DUP => self.stack.push(self.top()?),
+
+            op::NONE | op::NEWTRUE | op::NEWFALSE | op::EMPTY_SET => self.push(Value::Opaque),
+            op::BINFLOAT => self.skipped(8)?,
+            op::FLOAT => {
+                self.line()?;
+                self.push(Value::Opaque);
+            }
+            op::INT | op::LONG => {
+                let number = self.line()?.trim_end_matches('L').parse();
+                self.push(number.map_or(Value::Opaque, Value::Int));
+            }
+            op::BININT => self.int(|b| i32::from_le_bytes(b).into())?,
+            op::BININT1 => self.int(|b| u8::from_le_bytes(b).into())?,
+            op::BININT2 => self.int(|b| u16::from_le_bytes(b).into())?,
+            op::LONG1 => self.long()?,
+            op::LONG4 => {
+                let length = self.length(u32::from_le_bytes)?;
+                self.skipped(length)?;
+            }
+
+            op::BINUNICODE => self.text(u32::from_le_bytes)?,
+            op::SHORT_BINUNICODE => self.text(u8::from_le_bytes)?,
+            op::BINUNICODE8 => self.text(u64::from_le_bytes)?,
+            // Python 2 has texts of bytes, and the names in its files are such.
+            op::BINSTRING => self.text(u32::from_le_bytes)?,
+            op::SHORT_BINSTRING => self.text(u8::from_le_bytes)?,
+            op::STRING => {
+                let quoted = self.line()?;
+                self.push(Value::Text(quoted.trim_matches(['\'', '"'])));
+            }
+            op::UNICODE => {
+                let text = self.line()?;
+                self.push(Value::Text(text));
+            }
+            op::BINBYTES => self.blob(u32::from_le_bytes)?,
+            op::SHORT_BINBYTES => self.blob(u8::from_le_bytes)?,
+            op::BINBYTES8 | op::BYTEARRAY8 => self.blob(u64::from_le_bytes)?,
+
+            op::EMPTY_TUPLE => self.tuple(0)?,
+            op::TUPLE1 => self.tuple(1)?,
+            op::TUPLE2 => self.tuple(2)?,
+            op::TUPLE3 => self.tuple(3)?,
+            op::TUPLE => {
+                let items = self.pop_mark()?;
+                self.push(Value::Tuple(items));
+            }
+            op::EMPTY_LIST => self.push(Value::List(Vec::new())),
+            op::LIST => {
+                let items = self.pop_mark()?;
+                self.push(Value::List(items));
+            }
+            op::APPEND => {
+                let item = self.pop()?;
+                self.append(&[item])?;
+            }
+            op::APPENDS => {
+                let items = self.pop_mark()?;
+                self.append(&items)?;
+            }
+            op::FROZENSET => {
+                self.pop_mark()?;
+                self.push(Value::Opaque);
+            }
+            op::ADDITEMS => _ = self.pop_mark()?, // to a set, which stays opaque
+            op::EMPTY_DICT => self.push_dict(),
+            op::DICT => {
+                let items = self.pop_mark()?;
+                self.push_dict();
+                self.set_items(&items)?;
+            }
+            op::SETITEM => {
+                let (value, key) = (self.pop()?, self.pop()?);
+                self.set_items(&[key, value])?;
+            }
+            op::SETITEMS => {
+                let items = self.pop_mark()?;
+                self.set_items(&items)?;
+            }
+
+            op::BINPUT => self.memoize(|b| u8::from_le_bytes(b).into())?,
+            op::LONG_BINPUT => self.memoize(u32::from_le_bytes)?,
+            op::PUT => {
+                let slot = self.slot()?;
+                self.memo.insert(slot, self.top()?);
+            }
+            op::MEMOIZE => {
+                let slot = self.memo.len() as u32;
+                self.memoize(|[]| slot)?;
+            }
+            op::BINGET => {
+                let slot = u8::from_le_bytes(self.bytes()?);
+                self.recall(slot.into())?;
+            }
+            op::LONG_BINGET => {
+                let slot = u32::from_le_bytes(self.bytes()?);
+                self.recall(slot)?;
+            }
+            op::GET => {
+                let slot = self.slot()?;
+                self.recall(slot)?;
+            }
+
+            op::GLOBAL => {
+                let (module, name) = (self.line()?, self.line()?);
+                self.push(Value::Global(global(module, name)));
+            }
+            op::STACK_GLOBAL => {
+                let (name, module) = (self.pop()?, self.pop()?);
+                match (self.values.as_text(module), self.values.as_text(name)) {
+                    (Some(module), Some(name)) => self.push(Value::Global(global(module, name))),
+                    _ => return Err(contradiction()),
+                }
+            }
+            op::BINPERSID => {
+                let id = self.pop()?;
+                match self.values.persistent(id) {
+                    Some(id) => self.stack.push(id),
+                    None => self.push(Value::Opaque),
+                }
+            }
+            op::REDUCE | op::NEWOBJ => {
+                let (args, function) = (self.pop()?, self.pop()?);
+                let made = self.values.made(function, args);
+                self.stack.push(made);
+            }
+            op::NEWOBJ_EX => {
+                let (_named, args, class) = (self.pop()?, self.pop()?, self.pop()?);
+                let made = self.values.made(class, args);
+                self.stack.push(made);
+            }
+            op::BUILD => _ = self.pop()?, // attributes, such as `_metadata`, are no weights
+            _ => {
+                return Err(Problem::damaged(format!(
+                    "its pickle has the instruction 0x{code:02x}, which weights do not need"
+                )));
+            }
+        }
+        Ok(())
     }
 
     // Reading the program.
 
     fn take(&mut self, n: usize) -> Result<&'a [u8], Problem> {
-        let (taken, rest) = self.rest.split_at_checked(n).ok_or_else(cut_off)?;
-        self.rest = rest;
-        Ok(taken)
+        match self.rest.split_at_checked(n) {
+            Some((taken, rest)) => {
+                self.rest = rest;
+                Ok(taken)
+            }
+            None => {
+                self.rest = &[];
+                Err(cut_off())
+            }
+        }
     }
 
     fn bytes<const N: usize>(&mut self) -> Result<[u8; N], Problem> {
@@ -134,7 +243,14 @@ impl<'a> Machine<'a> {
         let end = self.rest.iter().position(|&b| b == b'\n');
         let line = self.take(end.ok_or_else(cut_off)?)?;
         self.take(1)?;
-        utf8(line)
+        str::from_utf8(line).map_err(|_| Problem::damaged("a name in its pickle is not UTF-8"))
+    }
+
+    fn length<const N: usize, L: TryInto<usize>>(
+        &mut self,
+        length: impl Fn([u8; N]) -> L,
+    ) -> Result<usize, Problem> {
+        length(self.bytes()?).try_into().map_err(|_| cut_off())
     }
 
     // Values.
@@ -143,10 +259,26 @@ impl<'a> Machine<'a> {
         self.stack.push(self.values.add(value));
     }
 
-    fn float(&mut self) -> Result<(), Problem> {
-        self.take(8)?;
+    fn push_dict(&mut self) {
+        self.push(Value::Dict {
+            class: None,
+            entries: Vec::new(),
+            pairs: None,
+        });
+    }
+
+    fn skipped(&mut self, length: usize) -> Result<(), Problem> {
+        self.take(length)?;
         self.push(Value::Opaque);
         Ok(())
+    }
+
+    fn blob<const N: usize, L: TryInto<usize>>(
+        &mut self,
+        length: impl Fn([u8; N]) -> L,
+    ) -> Result<(), Problem> {
+        let length = self.length(length)?;
+        self.skipped(length)
     }
 
     fn int<const N: usize>(&mut self, read: impl Fn([u8; N]) -> i64) -> Result<(), Problem> {
@@ -171,10 +303,13 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn text<const N: usize>(&mut self, length: impl Fn([u8; N]) -> u64) -> Result<(), Problem> {
-        let length = usize::try_from(length(self.bytes()?)).map_err(|_| cut_off())?;
-        let text = utf8(self.take(length)?)?;
-        self.push(Value::Text(text));
+    fn text<const N: usize, L: TryInto<usize>>(
+        &mut self,
+        length: impl Fn([u8; N]) -> L,
+    ) -> Result<(), Problem> {
+        let length = self.length(length)?;
+        let text = str::from_utf8(self.take(length)?);
+        self.push(text.map_or(Value::Opaque, Value::Text));
         Ok(())
     }
 
@@ -193,10 +328,8 @@ impl<'a> Machine<'a> {
     }
 
     fn top(&self) -> Result<Id, Problem> {
-        self.stack[self.floor()..]
-            .last()
-            .copied()
-            .ok_or_else(underflow)
+        let reach = &self.stack[self.floor()..];
+        reach.last().copied().ok_or_else(underflow)
     }
 
     fn pop(&mut self) -> Result<Id, Problem> {
@@ -210,15 +343,27 @@ impl<'a> Machine<'a> {
         Ok(self.stack.split_off(mark))
     }
 
+    fn append(&mut self, items: &[Id]) -> Result<(), Problem> {
+        let target = self.top()?;
+        if let Value::List(list) = self.values.value_mut(target) {
+            list.extend(items);
+        }
+        Ok(())
+    }
+
     fn set_items(&mut self, items: &[Id]) -> Result<(), Problem> {
         let target = self.top()?;
-        match (self.values.value_mut(target), items.as_chunks()) {
-            (Value::Dict(entries), (pairs, [])) => {
-                entries.extend(pairs.iter().map(|&[key, value]| (key, value)));
-                Ok(())
-            }
-            _ => Err(contradiction()),
+        let (pairs, []) = items.as_chunks() else {
+            return Err(contradiction());
+        };
+        if let Value::Dict { entries, .. } = self.values.value_mut(target) {
+            entries.extend(pairs.iter().map(|&[key, value]| (key, value)));
         }
+        Ok(())
+    }
+
+    fn slot(&mut self) -> Result<u32, Problem> {
+        self.line()?.parse().map_err(|_| contradiction())
     }
 
     fn memoize<const N: usize>(&mut self, slot: impl Fn([u8; N]) -> u32) -> Result<(), Problem> {
@@ -227,78 +372,11 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn recall<const N: usize>(&mut self, slot: impl Fn([u8; N]) -> u32) -> Result<(), Problem> {
-        let slot = slot(self.bytes()?);
-        self.stack
-            .push(*self.memo.get(&slot).ok_or_else(contradiction)?);
+    fn recall(&mut self, slot: u32) -> Result<(), Problem> {
+        let id = self.memo.get(&slot).ok_or_else(contradiction)?;
+        self.stack.push(*id);
         Ok(())
     }
-
-    // Objects.
-
-    fn global(&mut self, module: &str, name: &str) -> Result<(), Problem> {
-        self.push(Value::Global(match (module, name) {
-            ("collections", "OrderedDict") => Global::OrderedDict,
-            ("torch._utils", "_rebuild_tensor_v2") => Global::RebuildTensor,
-            ("torch._utils", "_rebuild_parameter") => Global::RebuildParameter,
-            ("torch", "FloatStorage") => Global::StorageType(Dtype::F32),
-            ("torch", "HalfStorage") => Global::StorageType(Dtype::F16),
-            ("torch", "BFloat16Storage") => Global::StorageType(Dtype::BF16),
-            ("torch", "DoubleStorage") => Global::StorageType(Dtype::F64),
-            ("torch", "BoolStorage") => Global::StorageType(Dtype::BOOL),
-            ("torch", "LongStorage") => Global::StorageType(Dtype::I64),
-            ("torch", "IntStorage") => Global::StorageType(Dtype::I32),
-            ("torch", "ByteStorage") => Global::StorageType(Dtype::U8),
-            _ => {
-                return Err(Problem::unsupported(format!(
-                    "its pickle names `{module}.{name}`, which weights do not need and which was \
-                     not run; if you trust the file, {RESAVE}"
-                )));
-            }
-        }));
-        Ok(())
-    }
-
-    /// ('storage', type, key, device, count)
-    fn persistent(&mut self) -> Result<(), Problem> {
-        let id = self.pop()?;
-        let &[tag, kind, key, _device, count] = self.values.as_tuple(id)? else {
-            return Err(contradiction());
-        };
-        match (self.values.as_text(tag)?, self.values.value(kind)) {
-            ("storage", &Value::Global(Global::StorageType(dtype))) => {
-                self.push(Value::Storage { dtype, key, count });
-                Ok(())
-            }
-            _ => Err(contradiction()),
-        }
-    }
-
-    fn reduce(&mut self) -> Result<(), Problem> {
-        let (args, function) = (self.pop()?, self.pop()?);
-        let &Value::Global(function) = self.values.value(function) else {
-            return Err(contradiction());
-        };
-        match (function, self.values.as_tuple(args)?) {
-            (Global::OrderedDict, []) => self.push(Value::Dict(Vec::new())),
-            // Whether it wants a gradient, and its hooks, are of no concern.
-            (Global::RebuildTensor, &[storage, offset, shape, strides, ..]) => {
-                self.push(Value::Tensor {
-                    storage,
-                    offset,
-                    shape,
-                    strides,
-                });
-            }
-            (Global::RebuildParameter, &[tensor, ..]) => self.stack.push(tensor),
-            _ => return Err(contradiction()),
-        }
-        Ok(())
-    }
-}
-
-fn utf8(bytes: &[u8]) -> Result<&str, Problem> {
-    str::from_utf8(bytes).map_err(|_| Problem::damaged("a name in its pickle is not UTF-8"))
 }
 
 fn cut_off() -> Problem {

@@ -7,6 +7,7 @@ use zip::result::ZipResult;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
+use super::view::strides;
 use super::{
     CheckpointError, Data, Problem, StateDict, assert_consistent, opcode as op, write_atomically,
 };
@@ -82,15 +83,6 @@ fn pickle(state: &StateDict) -> Vec<u8> {
     }
     out.0.extend([op::SETITEMS, op::SETITEM, op::STOP]);
     out.0
-}
-
-/// Row-major, in elements.
-fn strides(shape: &[usize]) -> Vec<usize> {
-    let mut strides = vec![1; shape.len()];
-    for axis in (1..shape.len()).rev() {
-        strides[axis - 1] = strides[axis] * shape[axis].max(1); // as torch strides an empty tensor
-    }
-    strides
 }
 
 /// A pickle of protocol 2, without a memo: what occurs twice is written twice.

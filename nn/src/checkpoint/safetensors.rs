@@ -2,15 +2,18 @@
 //! arrays.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use ::safetensors::Dtype;
 use ::safetensors::tensor::{Metadata, View, serialize};
 use half::f16;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
+use super::contents::{Checkpoint, Names, Storages};
+use super::view::{Element, Storage, TensorView, strides};
 use super::{
-    Array, CheckpointError, Data, Problem, StateDict, assert_consistent, decode, element_count,
+    Array, CheckpointError, Data, Problem, StateDict, assert_consistent, element_count,
     write_atomically,
 };
 
@@ -139,13 +142,14 @@ fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), Problem> {
         .ok_or_else(|| Problem::damaged("its header is cut off"))
 }
 
-pub(super) fn read(bytes: &[u8]) -> Result<StateDict, Problem> {
+pub(super) fn read(bytes: &[u8]) -> Result<Checkpoint<'_>, Problem> {
     let (header, data) = split(bytes)?;
+    let contradicts = |error| Problem::damaged(format!("its header contradicts itself: {error}"));
+    let Keys(count) = serde_json::from_slice(header).map_err(contradicts)?;
     // `Metadata` checks that the arrays follow each other without gap or overlap and fit their
     // shapes. `SafeTensors` would add up the file's length without a check for overflow, so that is
     // compared here.
-    let header: Metadata = serde_json::from_slice(header)
-        .map_err(|error| Problem::damaged(format!("its header contradicts itself: {error}")))?;
+    let header: Metadata = serde_json::from_slice(header).map_err(contradicts)?;
     if header.data_len() != data.len() {
         return Err(Problem::damaged(format!(
             "its header speaks of {} bytes of arrays, {} are there",
@@ -153,30 +157,69 @@ pub(super) fn read(bytes: &[u8]) -> Result<StateDict, Problem> {
             data.len()
         )));
     }
-    let mut state = StateDict::default();
+    // Of two arrays of one name it keeps the last.
+    let known = header.tensors().len() + usize::from(header.metadata().is_some());
+    if count > known {
+        return Err(Problem::damaged("its header has a name twice"));
+    }
+    let mut names = Names::default();
+    let mut storages = HashMap::new();
     for (name, info) in header.tensors() {
         let (start, end) = info.data_offsets;
-        let bytes = data
-            .get(start..end)
-            .filter(|_| element_count(&info.shape).is_some())
+        let (count, bytes) = element_count(&info.shape)
+            .zip(data.get(start..end))
             .ok_or_else(|| {
                 let (shape, length) = (&info.shape, end - start);
                 Problem::damaged(format!(
                     "its header gives `{name}` the shape {shape:?} in {length} bytes"
                 ))
             })?;
-        let data = decode(info.dtype, bytes).ok_or_else(|| {
-            Problem::unsupported(format!(
-                "`{name}` is of type {}, which is not read; \
-                 store it as F32, F16, BF16, F64, BOOL, I64, I32 or U8",
-                info.dtype
-            ))
-        })?;
-        let shape = info.shape.clone();
-        state.arrays.insert(name, Array { shape, data });
+        storages.insert(name.clone(), bytes);
+        let view = TensorView {
+            storage: Storage {
+                element: Element::Known(info.dtype),
+                key: name.clone().into(),
+                count,
+            },
+            offset: 0,
+            strides: strides(&info.shape),
+            shape: info.shape.clone(),
+        };
+        names.add(name, 0, Ok(view))?;
     }
-    state
-        .metadata
-        .extend(header.metadata().clone().unwrap_or_default());
-    Ok(state)
+    Ok(Checkpoint {
+        names,
+        storages: Storages::Slices(storages),
+        metadata: header
+            .metadata()
+            .clone()
+            .unwrap_or_default()
+            .into_iter()
+            .collect(),
+        length: bytes.len(),
+    })
+}
+
+/// How many keys an object of JSON has, repeated ones counted anew.
+struct Keys(usize);
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Keys(0))
+    }
+}
+
+impl<'de> Visitor<'de> for Keys {
+    type Value = Keys;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Keys, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
+            self.0 += 1;
+        }
+        Ok(self)
+    }
 }

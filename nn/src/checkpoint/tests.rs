@@ -1,12 +1,17 @@
 //! What a reader of good files relies on. Bad ones are in `tests/hostile.rs`.
 
+mod files;
 mod hostile;
+mod nested;
+#[path = "../../tests/old_torch/mod.rs"]
+mod old_torch;
 
 use std::fs;
 use std::path::Path;
 
 use tempfile::tempdir;
 
+use super::main_arrays as parse;
 use super::pth_write::{self, Pickle};
 use super::*;
 
@@ -180,36 +185,6 @@ fn saving_an_array_that_contradicts_its_shape_panics() {
         Path::new("never"),
         &state([("w", floats(&[2, 2], &[1.0, 2.0, 3.0]))]),
     );
-}
-
-#[test]
-fn writing_replaces_the_old_file_and_leaves_no_other() {
-    let folder = tempdir().unwrap();
-    let path = folder.path().join("a.bin");
-    write_atomically(&path, b"old").unwrap();
-    write_atomically(&path, b"new").unwrap();
-    assert_eq!(fs::read(&path).unwrap(), b"new");
-    // Whoever may read what the process makes may read this.
-    let plain = folder.path().join("plain");
-    fs::write(&plain, b"").unwrap();
-    let permissions = |path| fs::metadata(path).unwrap().permissions();
-    assert_eq!(permissions(&path), permissions(&plain));
-    fs::remove_file(plain).unwrap();
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-}
-
-#[test]
-fn a_failed_write_leaves_no_temporary_file() {
-    let folder = tempdir().unwrap();
-    let taken = folder.path().join("taken");
-    fs::create_dir(&taken).unwrap();
-    let error = save_pth(&taken, &sample()).unwrap_err().to_string();
-    assert!(
-        error.contains("taken") && error.contains("cannot be written"),
-        "{error}"
-    );
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-    assert!(save_pth(folder.path().join("no/such/folder.pth"), &sample()).is_err());
 }
 
 /// Four floats, 0 to 3, in storage 0.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::gpu::pipeline::PARAM_BYTES;
 use crate::gpu::profiler::Profiler;
 use crate::gpu::raw::Raw;
-use crate::gpu::work::{BATCH, Work, begin_pass};
+use crate::gpu::work::{BATCH, BATCH_GROUPS, Work, begin_pass};
 
 /// Pieces of work that may wait for kernels to be compiled: more than a training step has.
 const AHEAD: usize = 128 * BATCH;
@@ -91,7 +91,7 @@ impl Recorder {
         })
     }
 
-    /// The next batch: up to `BATCH` pieces of work, or up to the next write, which the queue does
+    /// The next batch: up to `BATCH` pieces of work, `BATCH_GROUPS` workgroups, or up to the next write, which the queue does
     /// before whatever it is given next. Kernels that do not compile are replaced.
     fn next_batch(&mut self, raw: &Raw) -> Vec<Work> {
         while let Some(Work::Write { to, data }) = self
@@ -101,13 +101,20 @@ impl Recorder {
             raw.queue.write_buffer(&to.0, to.1, &data);
         }
         let mut batch = Vec::with_capacity(BATCH);
+        let mut groups = 0;
         while batch.len() < BATCH
+            && groups < BATCH_GROUPS
             && let Some(work) = self
                 .work
                 .pop_front_if(|work| !matches!(work, Work::Write { .. }))
         {
             match work {
                 Work::Dispatch(dispatch) => {
+                    groups += dispatch
+                        .groups
+                        .iter()
+                        .map(|&n| u64::from(n))
+                        .product::<u64>();
                     let meant = dispatch.pipeline.clone();
                     match dispatch.compiled(&raw.info.name) {
                         Ok(Some(dispatch)) if Arc::ptr_eq(&dispatch.pipeline, &meant) => {

@@ -51,7 +51,7 @@ impl Pipelines {
             self.compiler.compile(Job {
                 pipeline: pipeline.clone(),
                 entry: kernel.entry,
-                source: kernel.source(bindings, &self.target),
+                source: kernel.source(bindings, self.target.spare_rounds),
                 layout: pipeline_layout.clone(),
                 bindings: bindings.clone(),
             });

@@ -50,6 +50,8 @@ impl Target {
         let info = adapter.get_info();
         let features = adapter.features();
         let class = match info.device_type {
+            // A browser checks kernels by WebGPU's own rules, and tells little of the device.
+            _ if info.backend == wgpu::Backend::BrowserWebGpu => Class::Unknown,
             wgpu::DeviceType::Cpu if is_set("GPU_TILES") => Class::Gpu,
             wgpu::DeviceType::Cpu => Class::Software,
             wgpu::DeviceType::Other => Class::Unknown,

@@ -8,7 +8,6 @@ use std::fmt::Write;
 
 use crate::gpu::pipeline::{Bindings, PARAMS_BINDING};
 use crate::kernel::spare_rounds::with_spare_rounds;
-use crate::kernel::target::Target;
 
 /// A kernel to make: an entry point of a file, specialised by constants.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -45,7 +44,7 @@ impl Kernel {
     ///
     /// # Panics
     /// If the file is not there, or cannot be bound so: bugs of this crate.
-    pub fn source(&self, bindings: &Bindings, target: &Target) -> String {
+    pub fn source(&self, bindings: &Bindings, spare_rounds: bool) -> String {
         let resolved = shaders::resolve(self.file, &self.constants);
         let mut source = stored(
             self.entry,
@@ -58,11 +57,36 @@ impl Kernel {
         if bindings.params {
             source = with_params_at(source, PARAMS_BINDING);
         }
-        if target.spare_rounds {
+        if spare_rounds {
             source = with_spare_rounds(&source);
         }
         source
     }
+}
+
+/// The text of an entry point of a file of `shaders/`, for whoever compiles and runs it without this crate:
+/// all bindings are f32, and the parameters are a uniform at binding 12.
+///
+/// # Panics
+/// If the file is not there.
+pub fn kernel_source(
+    file: &'static str,
+    entry: &'static str,
+    constants: &[(&'static str, u32)],
+) -> String {
+    let kernel = Kernel {
+        file,
+        entry,
+        constants: constants.to_vec(),
+        halves: Vec::new(),
+    };
+    let bindings = Bindings {
+        inputs: 0,
+        outputs: 0,
+        uniforms: Vec::new(),
+        params: true,
+    };
+    kernel.source(&bindings, false)
 }
 
 /// `const NAME: u32 = value;` for every constant that the file asks for: 0 where none was given, as of

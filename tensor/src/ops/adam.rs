@@ -1,10 +1,14 @@
-//! The optimiser's update: the one kernel that changes its arguments.
+//! The optimiser's update, in place.
+
+use serde::{Deserialize, Serialize};
 
 use crate::Tensor;
 use crate::kernel::launch::Launch;
 
-/// The settings of [`adam`], with torch.optim.Adam's names.
-#[derive(Debug, Clone, Copy)]
+/// The settings of [`adam`], with torch.optim.Adam's names. What is not there when they are
+/// deserialised is as by default.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct AdamOptions {
     /// Step size.
     pub lr: f64,
@@ -14,16 +18,20 @@ pub struct AdamOptions {
     pub eps: f64,
     /// L2 penalty: this times the parameter is added to its gradient.
     pub weight_decay: f64,
+    /// AdamW: the parameter is multiplied by 1 − lr·`weight_decay` instead, its gradient left as it is.
+    pub decoupled: bool,
 }
 
 impl Default for AdamOptions {
-    /// PyTorch's defaults: lr 1e-3, betas (0.9, 0.999), eps 1e-8, no weight decay.
+    /// torch.optim.Adam's defaults: lr 1e-3, betas (0.9, 0.999), eps 1e-8, no weight decay. (That of
+    /// AdamW is 0.01.)
     fn default() -> Self {
         AdamOptions {
             lr: 1e-3,
             betas: (0.9, 0.999),
             eps: 1e-8,
             weight_decay: 0.0,
+            decoupled: false,
         }
     }
 }
@@ -38,15 +46,20 @@ pub fn adam(w: &Tensor, g: &Tensor, m: &Tensor, v: &Tensor, step: u64, options: 
     // The corrections need f64: 1 − 0.99 loses three digits in f32.
     let (beta1, beta2) = options.betas;
     let t = step as f64;
+    let (decay, kept) = match options.decoupled {
+        true => (0.0, 1.0 - options.lr * options.weight_decay),
+        false => (options.weight_decay, 1.0),
+    };
     let settings = [
         options.lr / (1.0 - beta1.powf(t)),
         beta1,
         beta2,
         options.eps,
-        options.weight_decay,
+        decay,
         1.0 - beta1,
         1.0 - beta2,
         1.0 / (1.0 - beta2.powf(t)).sqrt(),
+        kept,
     ];
     let launch = Launch::new("plain/adam", "adam")
         .input(g)

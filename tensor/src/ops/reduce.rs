@@ -1,4 +1,4 @@
-//! Sums in a fixed order, and the L1 loss made of one.
+//! Sums in a fixed order.
 
 use std::ops::Range;
 
@@ -116,38 +116,4 @@ pub fn broadcast_rows(x: &Tensor, rows: usize) -> Tensor {
 /// The sum of all elements: `[..]` → `[1]`.
 pub fn sum(x: &Tensor) -> Tensor {
     sum_rows(&x.reshape(&[x.len(), 1]))
-}
-
-/// `mean |a − b|` → `[1]`.
-#[track_caller]
-pub fn l1_loss(a: &Tensor, b: &Tensor) -> Tensor {
-    assert_eq!(a.shape(), b.shape(), "l1_loss: shapes differ");
-    let y = Tensor::uninit(a.device(), a.shape());
-    Launch::new("plain/l1_loss", "abs_difference")
-        .input(a)
-        .input(b)
-        .output(&y)
-        .param(a.len())
-        .param(0.0)
-        .each(a.len())
-        .run();
-    super::scale(&sum(&y), 1.0 / a.len() as f32)
-}
-
-/// `da = sign(a − b)·dy / n`, with `dy` `[1]`; `db` is its negative.
-#[track_caller]
-pub fn l1_loss_backward(a: &Tensor, b: &Tensor, dy: &Tensor) -> Tensor {
-    assert_eq!(a.shape(), b.shape(), "l1_loss_backward: shapes differ");
-    assert_eq!(dy.len(), 1, "l1_loss_backward: dy {:?}", dy.shape());
-    let da = Tensor::uninit(a.device(), a.shape());
-    Launch::new("plain/l1_loss", "l1_loss_backward")
-        .input(a)
-        .input(b)
-        .input(dy)
-        .output(&da)
-        .param(a.len())
-        .param(1.0 / a.len() as f32)
-        .each(a.len())
-        .run();
-    da
 }
