@@ -4,13 +4,12 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use tensor::Tensor;
-
 use crate::data::benchmark::{BenchmarkSet, Pair};
+use crate::enlarge::enlarge_whole;
 use crate::error::{Error, Result};
-use crate::image::{Image, Symmetry};
+use crate::image::Image;
 use crate::imresize::upscale;
-use crate::metrics::Quality;
+use crate::metrics::{Metric, Quality};
 use crate::model::CATANet;
 
 /// `image` enlarged by `net`: `[H·s, W·s, 3]`, about `[0, 1]`, not clamped.
@@ -21,24 +20,12 @@ use crate::model::CATANet;
 /// # Errors
 /// The image is too large for the adapter (known before any work is done), or the device failed.
 pub fn enlarge(net: &CATANet, image: &Image, self_ensemble: bool) -> tensor::Result<Vec<f32>> {
+    let size = [image.height, image.width];
     net.check_size(image.height, image.width)?;
-    let run = |image: &Image| {
-        let shape = [1, image.height, image.width, 3];
-        let lr = Tensor::new(net.device(), &image.to_f32(), &shape);
-        net.upscale(&lr).to_vec() // [H·s, W·s, 3]
-    };
-    if !self_ensemble {
-        return run(image);
-    }
-    let (height, width) = (image.height * net.scale(), image.width * net.scale());
-    let mut mean = vec![0.0; height * width * 3];
-    for symmetry in Symmetry::ALL {
-        let turned = run(&image.transformed(symmetry))?;
-        let (rows, columns) = symmetry.size(height, width);
-        let output = symmetry.inverse().apply(&turned, rows, columns, 3);
-        mean.iter_mut().zip(output).for_each(|(m, v)| *m += v / 8.0); // exact but for the sum
-    }
-    Ok(mean)
+    let pixels = image.to_f32();
+    let mut go_on = |_| true;
+    let output = enlarge_whole(net, &pixels, size, self_ensemble, &mut go_on);
+    Ok(pollster::block_on(output)?.unwrap_or_default()) // nobody asks to stop
 }
 
 /// [`enlarge`] for an output that is to be kept: errors tell the image's `name`, and an output that is no
@@ -73,12 +60,14 @@ pub struct ImageScore {
     pub network: Option<Quality>,
     /// The low-resolution image enlarged by [`imresize`](crate::imresize), likewise.
     pub bicubic: Option<Quality>,
+    /// The network's output by the metrics that were asked for; None where it is too small.
+    pub metrics: Vec<Option<f64>>,
     /// Time in the network: device idle to output read back.
     pub seconds: f64,
 }
 
 /// How a set came out.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct SetScore {
     /// The set's name.
     pub name: String,
@@ -86,6 +75,32 @@ pub struct SetScore {
     pub scale: usize,
     /// Its images.
     pub images: Vec<ImageScore>,
+    /// The metrics that were asked for, by name: means over the images that are large enough.
+    pub metrics: Vec<(String, Option<f64>)>,
+    /// The images that could not be read or enlarged; no mean counts them.
+    pub failed: Vec<Failure>,
+    /// What a user should know of its files, a sentence each.
+    pub notes: Vec<String>,
+}
+
+/// An image without a score.
+#[derive(Debug)]
+pub struct Failure {
+    /// Its name.
+    pub name: String,
+    /// What is wrong with it.
+    pub error: Error,
+}
+
+/// What [`evaluate`] tells while it works.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The set's files are found: this many images, and notes.
+    Opened(usize, &'a [String]),
+    /// An image is scored: its figures, its files, and what the network made, rounded to 8 bits.
+    Scored(&'a ImageScore, &'a Pair, &'a Image),
+    /// An image is passed over.
+    Failed(&'a Failure),
 }
 
 impl SetScore {
@@ -110,26 +125,47 @@ impl SetScore {
 }
 
 /// What to do with a set.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct EvaluateOptions<'a> {
     /// Average over the eight symmetries.
     pub self_ensemble: bool,
     /// A folder to save the enlarged images in, as `SET/NAME_x2.png`.
     pub save: Option<&'a Path>,
+    /// What these files are called instead, `{}` being an image's name: `{}_x2` without the extension.
+    pub save_as: Option<&'a str>,
+    /// What else to measure, by name.
+    pub metrics: &'a [(String, Metric)],
+    /// Asked before each image: whether the rest is to be left out.
+    pub stop: fn() -> bool,
 }
 
-/// Enlarges and scores every image of `set`, calling `observe` after each.
+impl Default for EvaluateOptions<'_> {
+    /// All images, once each; nothing is saved.
+    fn default() -> Self {
+        EvaluateOptions {
+            self_ensemble: false,
+            save: None,
+            save_as: None,
+            metrics: &[],
+            stop: || false,
+        }
+    }
+}
+
+/// Enlarges and scores every image of `set`, telling `observe` of each. An image that cannot be read, that
+/// does not fit its low-resolution file, or that is too small or too large, loses no figures but its own.
 ///
 /// # Errors
-/// An image that cannot be read, is too large for the adapter or cannot be saved; an output that is
-/// NaN or infinite; a device that failed.
+/// A set that cannot be opened; a folder or image that cannot be written; an output that is NaN or infinite;
+/// a device that failed.
 pub fn evaluate(
     net: &CATANet,
     set: &BenchmarkSet,
     options: &EvaluateOptions,
-    mut observe: impl FnMut(&ImageScore),
+    mut observe: impl FnMut(Event),
 ) -> Result<SetScore> {
-    let (scale, device) = (net.scale(), net.device());
+    let pairs = set.open(net.scale())?;
+    observe(Event::Opened(pairs.len(), pairs.notes()));
     let folder = options.save.map(|folder| folder.join(&set.name));
     if let Some(path) = &folder {
         fs::create_dir_all(path).map_err(|source| Error::UnwritableFile {
@@ -137,41 +173,95 @@ pub fn evaluate(
             source,
         })?;
     }
-    let mut images: Vec<ImageScore> = Vec::with_capacity(set.len());
+    let (mut images, mut failed) = (Vec::with_capacity(pairs.len()), Vec::new());
     let mut size = None;
-    for pair in set.pairs(scale) {
-        let Pair { name, lr, hr } = pair?;
-        if size.replace((lr.height, lr.width)) != Some((lr.height, lr.width)) {
-            device.trim(); // buffers of the last size would only be in the way
+    for (i, name) in pairs.names().iter().enumerate() {
+        if (options.stop)() {
+            break;
         }
-        device.wait_idle().map_err(nn::Error::from)?;
-        let start = Instant::now();
-        let full_name = format!("{}/{name}", set.name);
-        let output = enlarge_named(net, &lr, options.self_ensemble, &full_name)?;
-        let seconds = start.elapsed().as_secs_f64();
-        if let Some(folder) = &folder {
-            let image = Image::from_f32(&output, hr.width, hr.height);
-            image.save_png(folder.join(format!("{name}_x{scale}.png")))?;
-        }
-        let reference = hr.to_f32();
-        let quality = |output: &[f32]| Quality::of(output, &reference, hr.height, hr.width, scale);
-        // After the network, not beside it: on a software driver they would share its processor.
-        let (network, bicubic) = rayon::join(
-            || quality(&output),
-            || quality(&upscale(&lr, scale).to_f32()),
-        );
-        let image = ImageScore {
-            name,
-            network,
-            bicubic,
-            seconds,
+        let pair = match readable(net, &set.name, pairs.get(i)) {
+            Ok(pair) => pair,
+            Err(error) => {
+                let name = name.clone();
+                let failure = Failure { name, error };
+                observe(Event::Failed(&failure));
+                failed.push(failure);
+                continue;
+            }
         };
-        observe(&image);
+        if size.replace((pair.lr.height, pair.lr.width)) != Some((pair.lr.height, pair.lr.width)) {
+            net.device().trim(); // buffers of the last size would only be in the way
+        }
+        let (image, output) = score(net, &set.name, &pair, options, folder.as_deref())?;
+        observe(Event::Scored(&image, &pair, &output));
         images.push(image);
     }
+    let means = options.metrics.iter().enumerate();
+    let means = means.map(|(i, (name, _))| (name.clone(), mean(images.iter(), i)));
     Ok(SetScore {
         name: set.name.clone(),
-        scale,
+        scale: net.scale(),
+        metrics: means.collect(),
         images,
+        failed,
+        notes: pairs.notes().to_vec(),
     })
+}
+
+/// The mean of metric `i` over the images that have it.
+fn mean<'a>(images: impl Iterator<Item = &'a ImageScore>, i: usize) -> Option<f64> {
+    let values: Vec<f64> = images.filter_map(|image| image.metrics[i]).collect();
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+/// A pair that was read, unless it is too large for the adapter.
+fn readable(net: &CATANet, set: &str, pair: Result<Pair>) -> Result<Pair> {
+    let pair = pair?;
+    match net.check_size(pair.lr.height, pair.lr.width) {
+        Ok(_) => Ok(pair),
+        Err(source) => {
+            let name = format!("{set}/{}", pair.name);
+            Err(Error::NotEnlarged { name, source })
+        }
+    }
+}
+
+fn score(
+    net: &CATANet,
+    set: &str,
+    pair: &Pair,
+    options: &EvaluateOptions,
+    folder: Option<&Path>,
+) -> Result<(ImageScore, Image)> {
+    let Pair { name, lr, hr } = pair;
+    let scale = net.scale();
+    net.device().wait_idle().map_err(nn::Error::from)?;
+    let start = Instant::now();
+    let output = enlarge_named(net, lr, options.self_ensemble, &format!("{set}/{name}"))?;
+    let seconds = start.elapsed().as_secs_f64();
+    let image = Image::from_f32(&output, hr.width, hr.height);
+    if let Some(folder) = folder {
+        let usual = format!("{{}}_x{scale}");
+        let file = options.save_as.unwrap_or(&usual).replace("{}", name);
+        image.save_png(folder.join(file + ".png"))?;
+    }
+    let reference = hr.to_f32();
+    let quality = |output: &[f32]| Quality::of(output, &reference, hr.height, hr.width, scale);
+    // After the network, not beside it: on a software driver they would share its processor.
+    let (network, bicubic) = rayon::join(
+        || quality(&output),
+        || quality(&upscale(lr, scale).to_f32()),
+    );
+    let metric = |(_, metric): &(String, Metric)| {
+        let known = network.and_then(|quality| metric.among(&quality, scale));
+        known.or_else(|| metric.of(&output, &reference, hr.height, hr.width))
+    };
+    let score = ImageScore {
+        name: name.clone(),
+        network,
+        bicubic,
+        metrics: options.metrics.iter().map(metric).collect(),
+        seconds,
+    };
+    Ok((score, image))
 }

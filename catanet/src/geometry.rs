@@ -69,6 +69,13 @@ impl Geometry {
         &self.device
     }
 
+    /// Forgets all lists, for memory's sake.
+    pub fn clear(&self) {
+        self.windows.0.lock().clear();
+        self.sub_groups.0.lock().clear();
+        self.to_centres.0.lock().clear();
+    }
+
     /// The windows of side `window` of a map of height×width that lie wholly in its `rows`. Rows that
     /// other windows reach into get no right result.
     pub fn windows(&self, map: [usize; 2], window: usize, rows: Range<usize>) -> Arc<Windows> {
@@ -116,14 +123,17 @@ fn sub_groups(tokens: usize, group: usize) -> (Vec<u32>, Vec<u32>, usize) {
     let count = tokens.div_ceil(g);
     let query = |i: usize| if i < tokens { i as u32 } else { RowLists::NONE };
     let queries = (0..count * g).map(query).collect();
-    let mirrored = |i: usize| {
+    let keys = (0..count).flat_map(|j| sub_group_keys(tokens, g, j).map(|key| key as u32));
+    (queries, keys.collect(), count)
+}
+
+/// The places of the keys of sub-group `j` of g tokens.
+pub fn sub_group_keys(tokens: usize, g: usize, j: usize) -> impl Iterator<Item = usize> {
+    let mirrored = move |i: usize| {
         let around = i % (2 * tokens);
-        around.min(2 * tokens - 1 - around) as u32
+        around.min(2 * tokens - 1 - around)
     };
-    let keys = (0..count)
-        .flat_map(|j| (j * g..(j + 2) * g).map(mirrored))
-        .collect();
-    (queries, keys, count)
+    (j * g..(j + 2) * g).map(mirrored)
 }
 
 /// How many windows lie along a side: the nominal starts k·(window − 2) until one reaches the border.

@@ -1,15 +1,14 @@
-//! 8-bit RGB images: reading, writing, cropping, and the eight symmetries of the square.
+//! 8-bit RGB images: reading, writing, cropping, turning.
 
-use std::io::{self, Cursor};
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::Path;
 
-use ::image::metadata::Orientation;
-use ::image::{
-    DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, ImageError, ImageReader,
-};
 use nn::checkpoint::write_atomically;
+pub use picture::Symmetry;
+use picture::{Channels, Format, Picture, ReadOptions, Samples, WriteOptions};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Unreadable};
 
 /// An RGB image of 8 bits a channel.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,25 +41,46 @@ impl Image {
         }
     }
 
-    /// Reads PNG, JPEG, WebP, BMP or TIFF (told apart by content, not by name).
+    /// Reads a file of any kind that [`picture::read`] knows (told apart by content, not by name).
     ///
-    /// Gray becomes three equal channels, alpha is dropped (not blended), 16 bits are scaled to 8, and an EXIF
-    /// orientation is applied, so that what is seen in a viewer is what is worked on.
+    /// A damaged file is an error, never half an image. What comes is upright (an EXIF orientation is
+    /// applied), so that what is seen in a viewer is what is worked on; see
+    /// [`from_picture`](Self::from_picture) for what becomes of gray, alpha and other depths.
     ///
     /// # Errors
     /// [`Error::UnreadableImage`], naming the file.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let decoded = decode(path).map_err(|source| Error::UnreadableImage {
+        let read = || Self::decode(&fs::read(path)?);
+        read().map_err(|source| Error::UnreadableImage {
             path: path.to_owned(),
             source,
-        })?;
-        let rgb = decoded.into_rgb8();
-        Ok(Self::new(
-            rgb.width() as usize,
-            rgb.height() as usize,
-            rgb.into_raw(),
-        ))
+        })
+    }
+
+    /// Reads a file's bytes.
+    pub(crate) fn decode(bytes: &[u8]) -> std::result::Result<Self, Unreadable> {
+        let reading = picture::read(bytes, &ReadOptions::default())?;
+        Ok(Self::from_picture(&reading.picture))
+    }
+
+    /// A picture as 8-bit RGB: gray becomes three equal channels, alpha is dropped (not blended), 16 bits
+    /// are scaled and floats clamped to 8, both rounded to nearest.
+    pub fn from_picture(picture: &Picture) -> Self {
+        let data = match &picture.samples {
+            Samples::U8(v) => rgb(v, picture.channels, |v| v),
+            Samples::U16(v) => rgb(v, picture.channels, |v| {
+                ((u32::from(v) + 128) / 257) as u8 // to nearest: 65535 is 257·255
+            }),
+            Samples::F32(v) => rgb(v, picture.channels, to_u8),
+        };
+        Self::new(picture.width, picture.height, data)
+    }
+
+    /// The image as a picture without metadata.
+    pub fn to_picture(&self) -> Picture {
+        let samples = Samples::U8(self.data.clone());
+        Picture::new(self.width, self.height, Channels::Rgb, samples)
     }
 
     /// Width and height as the file's header states them: cheap, nothing is decoded (or turned by EXIF).
@@ -69,16 +89,21 @@ impl Image {
     /// [`Error::UnreadableImage`], naming the file.
     pub fn size_on_disk(path: impl AsRef<Path>) -> Result<(usize, usize)> {
         let path = path.as_ref();
-        let size = || {
-            ImageReader::open(path)?
-                .with_guessed_format()?
-                .into_dimensions()
+        let size = || -> std::result::Result<_, Unreadable> {
+            let mut file = File::open(path)?;
+            let mut bytes = Vec::new();
+            file.by_ref().take(HEADER_BYTES).read_to_end(&mut bytes)?;
+            if let Ok(size) = picture::dimensions(&bytes) {
+                return Ok(size);
+            }
+            // A TIFF may tell its size at its end, a JPEG behind long metadata.
+            file.read_to_end(&mut bytes)?;
+            Ok(picture::dimensions(&bytes)?)
         };
-        let (width, height) = size().map_err(|source| Error::UnreadableImage {
+        size().map_err(|source| Error::UnreadableImage {
             path: path.to_owned(),
             source,
-        })?;
-        Ok((width as usize, height as usize))
+        })
     }
 
     /// Writes a PNG beside `path` and renames it, so that `path` never holds half an image.
@@ -87,26 +112,13 @@ impl Image {
     /// [`Error::UnwritableFile`], naming the file.
     pub fn save_png(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        self.encode_png()
-            .and_then(|png| write_atomically(path, &png))
+        picture::write(&self.to_picture(), Format::Png, &WriteOptions::default())
+            .map_err(io::Error::other)
+            .and_then(|png| write_atomically(path, &png.bytes))
             .map_err(|source| Error::UnwritableFile {
                 path: path.to_owned(),
                 source,
             })
-    }
-
-    fn encode_png(&self) -> io::Result<Vec<u8>> {
-        let side = |n: usize| u32::try_from(n).map_err(io::Error::other);
-        let mut png = Cursor::new(Vec::new());
-        ::image::codecs::png::PngEncoder::new(&mut png)
-            .write_image(
-                &self.data,
-                side(self.width)?,
-                side(self.height)?,
-                ExtendedColorType::Rgb8,
-            )
-            .map_err(io::Error::other)?;
-        Ok(png.into_inner())
     }
 
     /// The `width`×`height` pixels whose top-left one is (`x`, `y`).
@@ -151,8 +163,7 @@ impl Image {
     /// When `pixels` has another length.
     #[track_caller]
     pub fn from_f32(pixels: &[f32], width: usize, height: usize) -> Self {
-        let to_u8 = |&v: &f32| (v.clamp(0.0, 1.0) * 255.0).round_ties_even() as u8;
-        Self::new(width, height, pixels.iter().map(to_u8).collect())
+        Self::new(width, height, pixels.iter().copied().map(to_u8).collect())
     }
 
     /// The image flipped and transposed.
@@ -166,115 +177,24 @@ impl Image {
     }
 }
 
-/// The most that an image may take decoded: 19,000×19,000 pixels of 8-bit RGB are about it.
-const MAX_DECODED_BYTES: u64 = 1 << 30;
+/// So much of a file is read for its size, at first.
+const HEADER_BYTES: u64 = 1 << 16;
 
-fn decode(path: &Path) -> std::result::Result<DynamicImage, ImageError> {
-    let mut decoder = ImageReader::open(path)?
-        .with_guessed_format()?
-        .into_decoder()?;
-    // A header may claim any size, and an allocation that fails ends the process.
-    let bytes = decoder.total_bytes();
-    if bytes > MAX_DECODED_BYTES {
-        let (width, height) = decoder.dimensions();
-        return Err(ImageError::IoError(io::Error::other(format!(
-            "its header claims {width}×{height} pixels, {bytes} bytes decoded, and at most \
-             {MAX_DECODED_BYTES} are read"
-        ))));
-    }
-    // A broken EXIF block is no reason to refuse the pixels.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut image = DynamicImage::from_decoder(decoder)?;
-    image.apply_orientation(orientation);
-    Ok(image)
+fn to_u8(v: f32) -> u8 {
+    (v.clamp(0.0, 1.0) * 255.0).round_ties_even() as u8 // NaN becomes 0
 }
 
-/// One of the eight symmetries of the square: flips first, then the transpose.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Symmetry {
-    /// Left and right change places.
-    pub flip_x: bool,
-    /// Top and bottom change places.
-    pub flip_y: bool,
-    /// Then rows become columns.
-    pub transpose: bool,
-}
-
-impl Symmetry {
-    /// All eight, the identity first.
-    pub const ALL: [Self; 8] = {
-        let mut all = [Self {
-            flip_x: false,
-            flip_y: false,
-            transpose: false,
-        }; 8];
-        let mut i = 0;
-        while i < 8 {
-            all[i] = Self {
-                flip_x: i & 1 != 0,
-                flip_y: i & 2 != 0,
-                transpose: i & 4 != 0,
-            };
-            i += 1;
-        }
-        all
+/// The colours of `samples` `[H, W, C]` as 8 bits each, `[H, W, 3]`.
+fn rgb<T: Copy>(samples: &[T], channels: Channels, to_u8: impl Fn(T) -> u8) -> Vec<u8> {
+    let colours = if channels.is_gray() {
+        [0, 0, 0]
+    } else {
+        [0, 1, 2]
     };
-
-    /// The symmetry that undoes this one: a flip seen from behind the transpose is along the other axis.
-    pub fn inverse(self) -> Self {
-        if self.transpose {
-            Self {
-                flip_x: self.flip_y,
-                flip_y: self.flip_x,
-                transpose: true,
-            }
-        } else {
-            self
-        }
-    }
-
-    /// (height, width) of what [`apply`](Self::apply) returns.
-    pub fn size(self, height: usize, width: usize) -> (usize, usize) {
-        if self.transpose {
-            (width, height)
-        } else {
-            (height, width)
-        }
-    }
-
-    /// `pixels` `[height, width, channels]` flipped and transposed, of the size that [`size`](Self::size) tells.
-    ///
-    /// # Panics
-    /// When `pixels` has another length.
-    #[track_caller]
-    pub fn apply<T: Copy>(
-        self,
-        pixels: &[T],
-        height: usize,
-        width: usize,
-        channels: usize,
-    ) -> Vec<T> {
-        assert_eq!(
-            pixels.len(),
-            height * width * channels,
-            "Symmetry::apply: not [{height}, {width}, {channels}]"
-        );
-        let (rows, columns) = self.size(height, width);
-        let mut out = Vec::with_capacity(pixels.len());
-        for row in 0..rows {
-            for column in 0..columns {
-                let (y, x) = if self.transpose {
-                    (column, row)
-                } else {
-                    (row, column)
-                };
-                let y = if self.flip_y { height - 1 - y } else { y };
-                let x = if self.flip_x { width - 1 - x } else { x };
-                out.extend_from_slice(&pixels[(y * width + x) * channels..][..channels]);
-            }
-        }
-        out
-    }
+    let pixels = samples.chunks_exact(channels.count());
+    pixels
+        .flat_map(|pixel| colours.map(|c| to_u8(pixel[c])))
+        .collect()
 }
 
 #[cfg(test)]

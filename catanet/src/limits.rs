@@ -4,7 +4,10 @@
 //! worked on in parts where that gives the same bits (see `bands.rs`), and refused
 //! where it does not; both follow from the sizes here.
 
+use std::cell::Cell;
+use std::future::poll_fn;
 use std::ops::Range;
+use std::pin::pin;
 
 use tensor::{Device, ops};
 
@@ -17,6 +20,9 @@ const PACKED: usize = HEADS * ops::attention_packed(QK / HEADS, DIM / HEADS);
 /// What the widest tensor of a band may take, if the adapter binds as much: enough work to fill a
 /// GPU, and so many rows that those around them hardly count.
 const BAND_BYTES: u64 = 64 << 20;
+/// What attention packs of tokens at a time, if the adapter binds as much: so many that a run of them
+/// takes a slow GPU (0.5 TFLOP/s) a fifth of a second. Drivers reset one that is busy for two.
+const TOKEN_BYTES: u64 = 256 << 20;
 /// Runs of tokens begin at multiples of this: of every sub-group, and where kernels can begin to read.
 const RUN_STEP: usize = 256;
 
@@ -111,9 +117,52 @@ fn too_large(device: &Device, shape: &[usize], limit: u64) -> tensor::Error {
     }
 }
 
+thread_local! {
+    /// What this thread's work may take for the widest tensor of a band; see [`within`].
+    static BUDGET: Cell<u64> = const { Cell::new(u64::MAX) };
+}
+
+/// Does `work` with no band's widest tensor above `bytes`: what needs more is done in more bands, with
+/// the same bits.
+pub(crate) async fn within<T>(bytes: u64, work: impl Future<Output = T>) -> T {
+    /// Also where `work` panics.
+    struct Before(u64);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            BUDGET.set(self.0);
+        }
+    }
+    let mut work = pin!(work);
+    poll_fn(|context| {
+        let _before = Before(BUDGET.replace(bytes));
+        work.as_mut().poll(context)
+    })
+    .await
+}
+
 /// What the widest tensor of a band may take.
 pub(crate) fn band_bytes(device: &Device) -> u64 {
-    device.max_tensor_bytes().min(BAND_BYTES)
+    device.max_tensor_bytes().min(BAND_BYTES).min(BUDGET.get())
+}
+
+/// The widest tensor of a band where all work may take `memory` bytes: an eighth. (A band has up to three
+/// such tensors at a time, and some of the pool's buffers are larger than what is in them.)
+pub(crate) fn band_within(memory: u64) -> u64 {
+    (memory / 8).max(1 << 20)
+}
+
+/// The bytes of the adapter's memory that a picture takes at the least which is worked on in narrow bands:
+/// ten maps of [`DIM`] channels at a time (attention's queries, keys, values and sorted tokens among
+/// them, and lists of who attends to whom), and its output with a copy to read back.
+pub(crate) fn working_set(scale: usize, [height, width]: [usize; 2]) -> u64 {
+    let map = bytes(&[height.max(MIN_SIDE), width.max(MIN_SIDE), DIM]);
+    let output = bytes(&[height * scale, width * scale, 3]);
+    10 * map + 2 * output
+}
+
+/// What attention may pack of all tokens at once.
+fn token_bytes(device: &Device) -> u64 {
+    device.max_tensor_bytes().min(TOKEN_BYTES).min(BUDGET.get())
 }
 
 /// How many images a part can take at once, at least one.
@@ -123,12 +172,12 @@ pub(crate) fn images_at_once(device: &Device, part: Part, map: [usize; 2]) -> us
 
 /// Whether attention can take so many tokens at once.
 pub(crate) fn tokens_fit(device: &Device, tokens: usize) -> bool {
-    bytes(&[tokens, PACKED]) <= device.max_tensor_bytes()
+    bytes(&[tokens, PACKED]) <= token_bytes(device)
 }
 
 /// How many tokens, sorted in sub-groups of `group`, a run has where they do not fit at once.
 pub(crate) fn run_length(device: &Device, group: usize) -> usize {
-    let most = (device.max_tensor_bytes() / bytes(&[PACKED])) as usize;
+    let most = (token_bytes(device) / bytes(&[PACKED])) as usize;
     // The last run also takes what is too short to be mirrored at its end as all tokens are.
     let most = most.saturating_sub(RUN_STEP + 3 * group);
     (most / RUN_STEP).max(1) * RUN_STEP

@@ -4,7 +4,11 @@
 //! sums in f64. The RAW protocol takes the network's float output as it is; the 8-BIT protocol clamps and rounds
 //! it first. CATANet's own tables are raw, most others' 8-bit.
 
+mod basicsr;
+
 use rayon::prelude::*;
+
+pub use basicsr::{Measure, Metric};
 
 use crate::image::Image;
 
@@ -64,16 +68,15 @@ impl Quality {
 /// When a slice has another length.
 #[track_caller]
 pub fn psnr_y(a: &[f32], b: &[f32], height: usize, width: usize, border: usize) -> Option<f64> {
-    let (a, b) = (
-        Luma::new(a, height, width, border)?,
-        Luma::new(b, height, width, border)?,
-    );
-    let squares: f64 =
-        a.y.iter()
-            .zip(&b.y)
-            .map(|(a, b)| ((a - b) / 255.0).powi(2))
-            .sum();
-    Some(-10.0 * (squares / a.y.len() as f64 + 1e-8).log10())
+    let plane = |rgb| Plane::luma(rgb, height, width, border);
+    Some(-10.0 * (mean_square(&plane(a)?, &plane(b)?) + 1e-8).log10())
+}
+
+/// The mean square of the difference, for a range of 1.
+fn mean_square(a: &Plane, b: &Plane) -> f64 {
+    let pairs = a.values.iter().zip(&b.values);
+    let squares: f64 = pairs.map(|(a, b)| ((a - b) / 255.0).powi(2)).sum();
+    squares / a.values.len() as f64
 }
 
 /// Mean SSIM on Y with Wang's 11×11 Gaussian (σ 1.5), valid region only, K = 0.01, 0.03, range 255.
@@ -83,10 +86,12 @@ pub fn psnr_y(a: &[f32], b: &[f32], height: usize, width: usize, border: usize) 
 /// When a slice has another length.
 #[track_caller]
 pub fn ssim_y(a: &[f32], b: &[f32], height: usize, width: usize, border: usize) -> Option<f64> {
-    let (a, b) = (
-        Luma::new(a, height, width, border)?,
-        Luma::new(b, height, width, border)?,
-    );
+    let plane = |rgb| Plane::luma(rgb, height, width, border);
+    ssim(&plane(a)?, &plane(b)?)
+}
+
+/// [`ssim_y`] of any planes of one size.
+fn ssim(a: &Plane, b: &Plane) -> Option<f64> {
     let (rows, columns) = (
         a.height.checked_sub(TAPS - 1)?,
         a.width.checked_sub(TAPS - 1)?,
@@ -99,7 +104,7 @@ pub fn ssim_y(a: &[f32], b: &[f32], height: usize, width: usize, border: usize) 
     let strips = rows.div_ceil(STRIP);
     let sums: Vec<f64> = (0..strips)
         .into_par_iter()
-        .map(|s| ssim_sum(&a, &b, s * STRIP, STRIP.min(rows - s * STRIP), columns))
+        .map(|s| ssim_sum(a, b, s * STRIP, STRIP.min(rows - s * STRIP), columns))
         .collect();
     Some(sums.iter().sum::<f64>() / (rows * columns) as f64)
 }
@@ -109,7 +114,7 @@ const TAPS: usize = 11;
 const STRIP: usize = 32;
 
 /// Sum of SSIM over output rows `top .. top + rows`: the Gaussian is separable, across first, then down.
-fn ssim_sum(a: &Luma, b: &Luma, top: usize, rows: usize, columns: usize) -> f64 {
+fn ssim_sum(a: &Plane, b: &Plane, top: usize, rows: usize, columns: usize) -> f64 {
     const C1: f64 = (0.01 * 255.0) * (0.01 * 255.0);
     const C2: f64 = (0.03 * 255.0) * (0.03 * 255.0);
     let gaussian = gaussian();
@@ -157,16 +162,23 @@ fn gaussian() -> [f64; TAPS] {
     g.map(|v| v / sum)
 }
 
-/// Y in `[16, 235]` without the borders.
-struct Luma {
+/// One number a pixel, up to 255, without the borders.
+struct Plane {
     height: usize,
     width: usize,
-    y: Vec<f64>, // [height, width]
+    values: Vec<f64>, // [height, width]
 }
 
-impl Luma {
+impl Plane {
+    /// `of` every pixel of `[height, width, 3]`; None when the borders leave nothing.
     #[track_caller]
-    fn new(rgb: &[f32], height: usize, width: usize, border: usize) -> Option<Self> {
+    fn new(
+        rgb: &[f32],
+        height: usize,
+        width: usize,
+        border: usize,
+        of: impl Fn(&[f32]) -> f64,
+    ) -> Option<Self> {
         assert_eq!(
             rgb.len(),
             height * width * 3,
@@ -181,18 +193,23 @@ impl Luma {
             return None;
         }
         let row = |y: usize| rgb[(y * width + border) * 3..][..w * 3].chunks_exact(3);
-        let luma = |p: &[f32]| {
-            65.481 * f64::from(p[0]) + 128.553 * f64::from(p[1]) + 24.966 * f64::from(p[2]) + 16.0
-        };
         Some(Self {
             height: h,
             width: w,
-            y: (border..border + h).flat_map(row).map(luma).collect(),
+            values: (border..border + h).flat_map(row).map(of).collect(),
+        })
+    }
+
+    /// Y in `[16, 235]`.
+    #[track_caller]
+    fn luma(rgb: &[f32], height: usize, width: usize, border: usize) -> Option<Self> {
+        Self::new(rgb, height, width, border, |p| {
+            65.481 * f64::from(p[0]) + 128.553 * f64::from(p[1]) + 24.966 * f64::from(p[2]) + 16.0
         })
     }
 
     fn row(&self, y: usize) -> &[f64] {
-        &self.y[y * self.width..][..self.width]
+        &self.values[y * self.width..][..self.width]
     }
 }
 

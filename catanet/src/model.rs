@@ -9,16 +9,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use autograd::{Var, add, once, recompute, reshape};
 use nn::{Attention, Conv2d, DepthwiseConv2d, LayerNorm, Linear, ParameterStore, attend};
-use tensor::{Device, Tensor, ops};
+use tensor::ops::{self, SortedTokens};
+use tensor::{Device, Tensor};
 
 use crate::bands::{in_bands, in_runs};
 use crate::config::{BLOCKS, BlockConfig, DIM, EMA, HEADS, MIN_SIDE, MLP, QK, REFINEMENTS, SLOPE};
 use crate::geometry::Geometry;
 use crate::limits::Part;
 
+pub mod look;
 mod names;
 mod runs;
 mod upscale;
+mod without;
+
+pub use without::LeftOut;
 
 /// Whether the centres move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,15 +179,30 @@ impl TAB {
         self.mlp.forward(&reshape(&y, x.shape()))
     }
 
-    /// All but ConvFFN. `[B, N, C]` → `[B, N, C]`
-    fn attend(&self, residual: &Var, geometry: &Geometry, mode: Mode) -> Var {
-        let mut x = self.norm.forward(residual); // [B, N, C]
+    /// Tokens sorted by their nearest centre. `[B, N, C]`
+    fn grouped(&self, residual: &Var, mode: Mode) -> Grouped {
+        let x = self.norm.forward(residual); // [B, N, C]
         let tokens = autograd::unit(&x); // [B, N, C]
         let centres = self.centres(&x, &tokens, mode); // [M, C]
         let owner = ops::nearest_centre(tokens.value(), &ops::unit(centres.value())); // [B, N]
         drop(tokens);
         let sorted = ops::counting_sort(&owner, centres.rows());
-        x = autograd::sort_tokens(&x, &sorted); // no name of its own: the unsorted ones are free
+        Grouped {
+            tokens: autograd::sort_tokens(&x, &sorted),
+            centres,
+            owner,
+            sorted,
+        }
+    }
+
+    /// All but ConvFFN. `[B, N, C]` → `[B, N, C]`
+    fn attend(&self, residual: &Var, geometry: &Geometry, mode: Mode) -> Var {
+        let Grouped {
+            tokens: mut x,
+            centres,
+            sorted,
+            ..
+        } = self.grouped(residual, mode);
         x = self.attend_sorted(&x, &centres, geometry); // [B, N, C]
         x = autograd::unsort_tokens(&x, &sorted);
         x = self.iasa.attention.proj.forward(&x);
@@ -195,6 +215,14 @@ impl TAB {
         let within = self.iasa.forward(x, &q, geometry); // [B, N, C]
         add(&within, &self.irca.forward(&q, centres, geometry))
     }
+}
+
+/// Tokens in the order of their centres.
+struct Grouped {
+    tokens: Var,          // [B, N, C], sorted
+    centres: Var,         // [M, C]
+    owner: Tensor<u32>,   // [B, N], not sorted
+    sorted: SortedTokens, // where each went
 }
 
 /// LRSA, local-region self-attention: attention in overlapping windows, the overlaps averaged.
@@ -312,6 +340,21 @@ impl CATANet {
     /// in, about `[0, 1]` out (no clamp): `[B, H, W, 3]` → `[B, H·s, W·s, 3]`
     #[track_caller]
     pub fn forward(&self, x: &Var, mode: Mode) -> Var {
+        match self.forward_watched(x, mode, &mut |_| true) {
+            Some(y) => y,
+            None => unreachable!("nobody asked to stop"),
+        }
+    }
+
+    /// [`CATANet::forward`], which tells after each block how many are recorded; None where the answer is
+    /// not to go on.
+    #[track_caller]
+    fn forward_watched(
+        &self,
+        x: &Var,
+        mode: Mode,
+        go_on: &mut dyn FnMut(usize) -> bool,
+    ) -> Option<Var> {
         let &[_, height, width, 3] = x.shape() else {
             panic!("CATANet::forward: {:?} is not [B, H, W, 3]", x.shape())
         };
@@ -323,17 +366,21 @@ impl CATANet {
             self.first_conv.forward(&self.stored(&x[0]))
         }); // [B, H, W, C]
         let mut f = shallow.clone();
-        for block in &self.blocks {
+        for (i, block) in self.blocks.iter().enumerate() {
             let (block, geometry) = (block.clone(), self.geometry.clone());
             let forward = move |f: &[Var]| block.forward(&f[0], &geometry, mode);
             f = match self.recompute {
                 true => recompute(&[&f], forward),
                 false => forward(&[f]), // [B, H, W, C]
             };
+            if !go_on(i + 1) {
+                return None;
+            }
         }
-        in_bands(&[&f, &shallow, x], Part::upsampler(self.scale), |x, _| {
+        let y = in_bands(&[&f, &shallow, x], Part::upsampler(self.scale), |x, _| {
             self.upsample(&add(&x[0], &x[1]), &x[2])
-        }) // [B, H·s, W·s, 3]
+        }); // [B, H·s, W·s, 3]
+        Some(y)
     }
 
     /// Features `[B, H, W, C]` and images `[B, H, W, 3]` → `[B, H·s, W·s, 3]`

@@ -1,12 +1,12 @@
 //! Decoded training images, kept as long as they fit.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use super::folder::load_pair;
+use super::place::Place;
 use crate::error::Result;
 use crate::image::Image;
 
@@ -21,7 +21,7 @@ pub(super) struct Photo {
 /// Nothing is evicted: in shuffled epochs every image is as likely as another to be wanted next, so those that stay
 /// serve as well as any, and a set that fits is decoded once. What is kept changes speed, never bytes.
 pub(super) struct Cache {
-    files: Vec<(PathBuf, Option<PathBuf>)>,
+    files: Vec<(Place, Option<Place>)>,
     scale: usize,
     kept: Mutex<Kept>,
 }
@@ -32,7 +32,7 @@ struct Kept {
 }
 
 impl Cache {
-    pub fn new(files: Vec<(PathBuf, Option<PathBuf>)>, scale: usize, capacity: usize) -> Self {
+    pub fn new(files: Vec<(Place, Option<Place>)>, scale: usize, capacity: usize) -> Self {
         Self {
             files,
             scale,
@@ -47,13 +47,18 @@ impl Cache {
         self.files.len()
     }
 
+    /// Where image `i` lies.
+    pub fn place(&self, i: usize) -> &Place {
+        &self.files[i].0
+    }
+
     pub fn get(&self, i: usize) -> Result<Arc<Photo>> {
         if let Some(photo) = self.kept.lock().photos.get(&i) {
             return Ok(photo.clone());
         }
         // Decoded without the lock: other threads go on meanwhile.
         let (hr, lr) = &self.files[i];
-        let (hr, lr) = load_pair(hr, lr.as_deref(), self.scale)?;
+        let (hr, lr) = load_pair(hr, lr.as_ref(), self.scale)?;
         let bytes = hr.data.len() + lr.as_ref().map_or(0, |lr| lr.data.len());
         let photo = Arc::new(Photo { hr, lr });
         let mut kept = self.kept.lock();

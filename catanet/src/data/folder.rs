@@ -1,18 +1,14 @@
-//! Finding images on disk, and the low-resolution file that belongs to a high-resolution one.
+//! Finding images on disk, and reading pairs of them.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use picture::Format;
 use walkdir::{DirEntry, WalkDir};
 
+use super::place::Place;
 use crate::error::{Error, Result};
 use crate::image::Image;
-
-/// File extensions taken for images, in any case.
-const EXTENSIONS: [&str; 7] = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff"];
-
-/// Folders of this name hold the low-resolution copies of the images beside them.
-const LOW_RESOLUTION: &str = "LR_bicubic";
 
 /// All images directly in `folder`, sorted by name.
 pub(super) fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
@@ -21,22 +17,26 @@ pub(super) fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
     some(images, folder)
 }
 
-/// All images in `folder` and below, sorted by path. Folders called `LR_bicubic` or `…_LR_bicubic` are passed over
-/// (copies of what is there in full), links to folders too (they may go round in circles).
+/// All images in `folder` and below, sorted by path. Folders called `LR_bicubic`, `…_LR_bicubic` or `LRbicx2` are passed over
+/// (copies of what is there in full). Links are followed, in no circles.
 pub(super) fn images_below(folder: &Path) -> Result<Vec<PathBuf>> {
     entries(folder)?; // a file would be taken for the only entry
     let wanted = |entry: &DirEntry| {
         let name = entry.file_name().to_string_lossy();
-        !is_hidden(&name) && !name.ends_with(LOW_RESOLUTION)
+        !is_hidden(&name) && !is_low_resolution(&name)
     };
-    let walk = WalkDir::new(folder).min_depth(1).sort_by_file_name();
+    let walk = WalkDir::new(folder)
+        .min_depth(1)
+        .follow_links(true)
+        .sort_by_file_name();
     let mut images = Vec::new();
     for entry in walk.into_iter().filter_entry(wanted) {
-        let path = entry
-            .map_err(|error| unreadable(folder, error))?
-            .into_path();
-        if is_image(&path) {
-            images.push(path);
+        match entry {
+            Ok(entry) if is_image(entry.path()) => images.push(entry.into_path()),
+            Ok(_) => {}
+            // A link back to a folder that is searched already: its images are found there.
+            Err(error) if error.loop_ancestor().is_some() => {}
+            Err(error) => return Err(unreadable(folder, error)),
         }
     }
     some(images, folder)
@@ -44,7 +44,7 @@ pub(super) fn images_below(folder: &Path) -> Result<Vec<PathBuf>> {
 
 fn unreadable(folder: &Path, error: walkdir::Error) -> Error {
     let path = error.path().unwrap_or(folder).to_owned();
-    let no_loop = || io::Error::other("it holds itself"); // which takes links, and none is followed
+    let no_loop = || io::Error::other("it holds itself"); // which is no fault, and met before
     let source = error.into_io_error().unwrap_or_else(no_loop);
     Error::UnreadableFolder { path, source }
 }
@@ -60,7 +60,6 @@ fn some(images: Vec<PathBuf>, folder: &Path) -> Result<Vec<PathBuf>> {
     if images.is_empty() {
         Err(Error::NoImages {
             path: folder.to_owned(),
-            extensions: &EXTENSIONS,
         })
     } else {
         Ok(images)
@@ -93,35 +92,58 @@ fn is_hidden(name: &str) -> bool {
 
 fn is_image(path: &Path) -> bool {
     let extension = path.extension().unwrap_or_default();
-    let mut known = EXTENSIONS.iter();
-    known.any(|known| extension.eq_ignore_ascii_case(known)) && !path.is_dir()
+    Format::from_extension(extension).is_some() && !path.is_dir()
 }
 
-/// The file `LR_bicubic/X{scale}/{NAME}x{scale}.png` (or `{NAME}.png`) beside the folder of `hr`, if it exists.
-pub(super) fn low_resolution_file(hr: &Path, scale: usize) -> Option<PathBuf> {
-    let folder = hr
-        .parent()?
-        .parent()?
-        .join(LOW_RESOLUTION)
-        .join(format!("X{scale}"));
-    let stem = hr.file_stem()?.to_string_lossy();
-    let names = [format!("{stem}x{scale}.png"), format!("{stem}.png")];
-    names
-        .into_iter()
-        .map(|name| folder.join(name))
-        .find(|path| path.is_file())
+/// Whether a folder of this name holds low-resolution copies of the images beside it.
+fn is_low_resolution(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let scale = name.strip_prefix("lrbicx");
+    name.ends_with("lr_bicubic")
+        || scale.is_some_and(|s| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// The folder in `set` with the images in full: BasicSR's `HR`, or `GTmod12` and the like, in any case.
+pub(super) fn high_resolution_folder(set: &Path) -> Result<Option<PathBuf>> {
+    let found = |wanted: fn(&str) -> bool| {
+        let mut folders = folders_in(set)?.into_iter();
+        Ok(folders.find(|path| wanted(&lower_name(path))))
+    };
+    match found(|name| name == "hr")? {
+        Some(folder) => Ok(Some(folder)),
+        None => found(|name| name == "gt" || name.starts_with("gtmod")),
+    }
+}
+
+/// The folder in `set` with the images for `scale`: `LR_bicubic/X2` or `LRbicx2`, in any case.
+pub(super) fn low_resolution_folder(set: &Path, scale: usize) -> Result<Option<PathBuf>> {
+    let called = |folder: &Path, name: String| -> Result<Option<PathBuf>> {
+        let mut folders = folders_in(folder)?.into_iter();
+        Ok(folders.find(|path| lower_name(path) == name))
+    };
+    if let Some(folder) = called(set, "lr_bicubic".to_owned())?
+        && let Some(folder) = called(&folder, format!("x{scale}"))?
+    {
+        return Ok(Some(folder));
+    }
+    called(set, format!("lrbicx{scale}"))
+}
+
+fn lower_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().to_ascii_lowercase()
 }
 
 /// Reads `hr`, cut to multiples of `scale`, and its low-resolution file where there is one.
 pub(super) fn load_pair(
-    hr: &Path,
-    lr: Option<&Path>,
+    hr: &Place,
+    lr: Option<&Place>,
     scale: usize,
 ) -> Result<(Image, Option<Image>)> {
-    let full = Image::load(hr)?;
+    let full = hr.load()?;
     let size = (full.width, full.height);
     if size.0.min(size.1) < scale {
-        let (path, what) = (hr.to_owned(), "one pixel at this scale");
+        let (path, what) = (hr.path(), "one pixel at this scale");
         return Err(Error::TooSmall {
             path,
             size,
@@ -130,15 +152,15 @@ pub(super) fn load_pair(
         });
     }
     let lr = lr
-        .map(|path| Image::load(path).map(|image| (path, image)))
+        .map(|place| place.load().map(|image| (place, image)))
         .transpose()?;
-    if let Some((path, image)) = &lr {
+    if let Some((place, image)) = &lr {
         let (lr_size, expected) = (
             (image.width, image.height),
             (size.0 / scale, size.1 / scale),
         );
         if lr_size != expected {
-            let (hr, lr) = (hr.to_owned(), path.to_path_buf());
+            let (hr, lr) = (hr.path(), place.path());
             return Err(Error::MismatchedPair {
                 hr,
                 lr,

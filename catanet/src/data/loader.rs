@@ -8,9 +8,11 @@ use std::thread::{self, JoinHandle};
 
 use tensor::{Device, Tensor};
 
+use super::check::pixels;
 use super::options::LoaderOptions;
-use super::sampler::{Images, Sampler, Source};
-use crate::error::Result;
+use super::sampler::{Images, Origin, Sampler};
+use super::source::Source;
+use crate::error::{Error, Result};
 
 /// Batches a worker may have waiting: enough to bridge one slow decode, little memory.
 const AHEAD: usize = 2;
@@ -18,6 +20,10 @@ const AHEAD: usize = 2;
 /// What a [`Loader`] yields: `B` training pairs.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Batch {
+    /// Its number k in the stream: step k + 1 learns from it.
+    pub number: u64,
+    /// What each pair was cut from.
+    pub origins: Vec<Origin>,
     /// Low-resolution crops, `[B, p, p, 3]`.
     pub lq: Crops,
     /// High-resolution crops, `[B, p·s, p·s, 3]`.
@@ -63,6 +69,7 @@ impl Crops {
 /// Batch k is a function of the source, the options and k alone: the same on any number of threads, and the same
 /// whether the loader started at 0 or at k. Dropping the loader stops its threads.
 pub struct Loader {
+    images: Arc<Images>,
     workers: Vec<Worker>,
     next: u64,
     stop: Arc<AtomicBool>,
@@ -74,18 +81,27 @@ struct Worker {
 }
 
 impl Loader {
+    /// Files that take more than this decoded are not decoded before the first batch: 10 GiB. DIV2K with its
+    /// ×2 side takes 8 GiB.
+    pub const MOST_DECODED: u64 = 10 << 30;
+
     /// Starts the threads; the first batch yielded is number `first`.
     ///
     /// # Errors
-    /// An image that cannot be opened or is smaller than the crop. (One that fails to decode is reported by the
-    /// batch that needs it.)
+    /// All images that cannot be opened, are smaller than the crop or do not fit their partners, in one error.
+    /// (One that fails to decode later is reported by the batch that needs it: [`Error::BadBatch`].)
     ///
     /// # Panics
-    /// When scale, patch or batch is 0, or the source has no images.
+    /// When scale, patch or batch is 0, the source has no images, or the batch does not divide into its shares.
     #[track_caller]
     pub fn new(source: Source, options: LoaderOptions, first: u64) -> Result<Self> {
         assert!(
             options.scale > 0 && options.patch > 0 && options.batch > 0,
+            "Loader::new: {options:?}"
+        );
+        let (part, parts) = options.share;
+        assert!(
+            part < parts && options.batch.is_multiple_of(parts),
             "Loader::new: {options:?}"
         );
         assert!(
@@ -106,9 +122,26 @@ impl Loader {
         };
         Ok(Self {
             workers: (0..count).map(start).collect(),
+            images,
             next: 0,
             stop,
         })
+    }
+
+    /// Decodes every file once, telling how many are done, of how many: a file that is cut off has a sound
+    /// header. What fits into the cache stays there, so for a set that fits it takes no time in the end. It ends
+    /// early where `go_on` answers false.
+    ///
+    /// False: nothing was done, since the files take more than [`Loader::MOST_DECODED`].
+    ///
+    /// # Errors
+    /// All images that cannot be decoded or do not fit their partners, in one error.
+    pub fn decode_all(&self, go_on: &mut dyn FnMut(usize, usize) -> bool) -> Result<bool> {
+        match &*self.images {
+            Images::Photos(_, bytes) if *bytes > Self::MOST_DECODED => Ok(false),
+            Images::Photos(cache, _) => pixels(cache, go_on).map(|()| true),
+            Images::DeadLeaves => Ok(true),
+        }
     }
 
     fn shut_down(&mut self) {
@@ -143,19 +176,27 @@ fn make_batch(sampler: &mut Sampler, k: u64, stop: &AtomicBool) -> Result<Batch>
         scale,
         patch,
         batch,
+        share: (part, parts),
         ..
     } = sampler.options();
-    let size = batch as u64;
-    let (mut lq, mut gt) = (Vec::new(), Vec::new());
-    for n in k * size..(k + 1) * size {
+    let (size, part) = ((batch / parts) as u64, part as u64);
+    let first = k * batch as u64 + part * size;
+    let (mut lq, mut gt, mut origins) = (Vec::new(), Vec::new(), Vec::new());
+    for n in first..first + size {
         if stop.load(Ordering::Relaxed) {
             break; // nobody will take the batch
         }
-        let (lr, hr) = sampler.sample(n)?;
-        lq.extend(lr.to_f32());
-        gt.extend(hr.to_f32());
+        let sample = sampler.sample(n).map_err(|source| Error::BadBatch {
+            number: k,
+            source: Box::new(source),
+        })?;
+        lq.extend(sample.lr.to_f32());
+        gt.extend(sample.hr.to_f32());
+        origins.push(sample.origin);
     }
     Ok(Batch {
+        number: k,
+        origins,
         lq: Crops::new(lq, patch),
         gt: Crops::new(gt, patch * scale),
     })
@@ -192,4 +233,4 @@ impl Drop for Loader {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -13,6 +13,8 @@ pub(super) enum Stream {
     Crop = 2,
     Scene = 3,
     Texture = 4,
+    Degrade = 5,
+    Offset = 6,
 }
 
 /// A stream of random numbers.

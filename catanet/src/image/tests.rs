@@ -1,5 +1,6 @@
 use std::fs;
 
+use ::image::{DynamicImage, ExtendedColorType, ImageEncoder};
 use tempfile::TempDir;
 
 use super::*;

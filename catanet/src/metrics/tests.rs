@@ -1,6 +1,7 @@
 //! Expected values: the metrics written in NumPy, in f64.
 
 use super::*;
+use crate::data::dead_leaves::scene;
 
 const SIZE: (usize, usize) = (23, 29);
 
@@ -108,4 +109,68 @@ fn the_figures_of_a_set_are_means() {
     };
     assert_eq!(Quality::mean(&[q(30.0), q(40.0)]), Some(q(35.0)));
     assert_eq!(Quality::mean(&[]), None);
+}
+
+#[test]
+fn metrics_of_option_files_are_those_of_basicsr() {
+    let (height, width, scale) = (30, 27, 3);
+    let reference = scene(5, 0, width, height).to_f32();
+    let output: Vec<f32> = (reference.iter().zip(0..))
+        .map(|(v, i)| v + ((i * 37 % 101) as f32 - 60.0) / 255.0) // some of it below 0 and above 1
+        .collect();
+    let of = |measure, crop_border, test_y_channel| {
+        let metric = Metric {
+            measure,
+            crop_border,
+            test_y_channel,
+        };
+        metric.of(&output, &reference, height, width)
+    };
+    let quality = Quality::of(&output, &reference, height, width, scale).expect("large enough");
+    assert_eq!(of(Measure::PsnrPt, scale, true), Some(quality.psnr));
+    assert_eq!(of(Measure::SsimPt, scale, true), Some(quality.ssim));
+    assert_eq!(of(Measure::Ssim, scale, true), Some(quality.ssim_8bit));
+    let rounded = of(Measure::Psnr, scale, true).expect("large enough");
+    assert!(rounded > quality.psnr_8bit && rounded < quality.psnr_8bit + 1e-4);
+
+    // The three colours at once, by the formula.
+    let colours = |output: &[f32], border: usize| {
+        let inside = |i: &usize| {
+            let (y, x) = (i / 3 / width, i / 3 % width);
+            (border..height - border).contains(&y) && (border..width - border).contains(&x)
+        };
+        let inside: Vec<usize> = (0..output.len()).filter(inside).collect();
+        let square = |i: &usize| f64::from(output[*i] - reference[*i]).powi(2);
+        inside.iter().map(square).sum::<f64>() / inside.len() as f64
+    };
+    let expected = -10.0 * (colours(&output, 2) + 1e-8).log10();
+    let got = of(Measure::PsnrPt, 2, false).expect("large enough");
+    assert!((got - expected).abs() < 1e-5, "{got} {expected}");
+    let rounded = Image::from_f32(&output, width, height).to_f32();
+    let expected = -10.0 * colours(&rounded, 0).log10();
+    let got = of(Measure::Psnr, 0, false).expect("large enough");
+    assert!((got - expected).abs() < 1e-5, "{got} {expected}");
+
+    // Gray has the same SSIM in each colour as in one.
+    let gray = |rgb: &[f32]| -> Vec<f32> { rgb.chunks(3).flat_map(|p| [p[0]; 3]).collect() };
+    let (a, b) = (gray(&output), gray(&reference));
+    let metric = |test_y_channel| Metric {
+        measure: Measure::SsimPt,
+        crop_border: 0,
+        test_y_channel,
+    };
+    let ssim = metric(false)
+        .of(&a, &b, height, width)
+        .expect("large enough");
+    assert!((0.0..1.0).contains(&ssim));
+    let same = metric(false)
+        .of(&b, &b, height, width)
+        .expect("large enough");
+    assert!((same - 1.0).abs() < 1e-12);
+    let psnr = Metric {
+        measure: Measure::Psnr,
+        ..metric(false)
+    };
+    assert_eq!(psnr.of(&b, &b, height, width), Some(f64::INFINITY));
+    assert_eq!(of(Measure::SsimPt, 9, true), None);
 }

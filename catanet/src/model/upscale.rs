@@ -39,6 +39,11 @@ impl CATANet {
         self.recompute = on;
     }
 
+    /// Whether a training step [computes again](Self::recompute_activations) what it did not keep.
+    pub(crate) fn recomputes(&self) -> bool {
+        self.recompute
+    }
+
     /// Whether features are stored as f16 where no gradient is wanted: half the memory and half of its
     /// traffic. Weights, images, all arithmetic and what tokens are assigned to their centres by stay
     /// f32. Off again on an adapter without f16: returns whether it is on.
@@ -53,6 +58,13 @@ impl CATANet {
             true => Var::constant(x.value().to_half()),
             false => x.clone(),
         }
+    }
+
+    /// Gives back all memory that was kept for images of the sizes so far.
+    pub fn forget_sizes(&self) {
+        self.geometry.clear();
+        *self.frame.lock() = None;
+        self.device().trim();
     }
 
     /// Whether an image of this size can be enlarged: a whole map has to fit the adapter's memory, and a
@@ -76,9 +88,28 @@ impl CATANet {
             // No image knows of the others then.
             return ops::concat(b, (0..b).map(|i| self.upscale(&ops::slice(x, i..i + 1))));
         }
-        let run = |x: Tensor| {
-            let y = autograd::no_grad(|| self.forward(&Var::constant(x), Mode::Eval));
-            y.value().clone()
+        match self.upscale_watched(x, &mut |_| true) {
+            Some(y) => y,
+            None => unreachable!("nobody asked to stop"),
+        }
+    }
+
+    /// [`CATANet::upscale`] of one image, which tells now and then the share, 0 to 1, that is recorded for
+    /// the adapter to do; None where the answer is not to go on.
+    pub(crate) fn upscale_watched(
+        &self,
+        x: &Tensor,
+        go_on: &mut dyn FnMut(f64) -> bool,
+    ) -> Option<Tensor> {
+        let (b, h, w) = (x.shape()[0], x.shape()[1], x.shape()[2]);
+        // The upsampler takes about as long as a block.
+        let steps = (self.blocks.len() + 1) as f64;
+        let mut run = |x: Tensor| {
+            let mut go_on = |block: usize| go_on(block as f64 / steps);
+            let y = autograd::no_grad(|| {
+                self.forward_watched(&Var::constant(x), Mode::Eval, &mut go_on)
+            });
+            y.map(|y| y.value().clone())
         };
         let (ph, pw) = (h.max(MIN_SIDE), w.max(MIN_SIDE));
         if (ph, pw) == (h, w) {
@@ -86,9 +117,10 @@ impl CATANet {
         }
         let frame = self.frame([h, w, ph, pw]);
         let padded = ops::gather(&x.reshape(&[b, h * w, 3]), &frame.pad);
-        let large = run(padded.reshape(&[b, ph, pw, 3]));
+        let large = run(padded.reshape(&[b, ph, pw, 3]))?;
         let rows = large.reshape(&[b, large.rows() / b, 3]);
-        ops::gather(&rows, &frame.crop).reshape(&[b, h * self.scale, w * self.scale, 3])
+        let y = ops::gather(&rows, &frame.crop);
+        Some(y.reshape(&[b, h * self.scale, w * self.scale, 3]))
     }
 
     fn has_stored_centres(&self) -> bool {

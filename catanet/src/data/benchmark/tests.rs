@@ -16,6 +16,10 @@ fn names(sets: &[BenchmarkSet]) -> Vec<&str> {
     sets.iter().map(|set| set.name.as_str()).collect()
 }
 
+fn pair(set: &BenchmarkSet, scale: usize) -> Result<Pair> {
+    set.open(scale).unwrap().get(0)
+}
+
 #[test]
 fn sets_come_in_the_customary_order_and_are_chosen_by_name() {
     let root = TestFolder::new("benchmark-order");
@@ -55,9 +59,9 @@ fn a_low_resolution_file_is_used_where_there_is_one() {
         save(&picture(9, 8, 1), root.join("S/HR/a.png"));
         save(&picture(4, 4, 5), root.join("S").join(file));
         let set = &find_sets(&root).unwrap()[0];
-        assert_eq!(set.pair(0, 2).unwrap().lr, picture(4, 4, 5));
+        assert_eq!(pair(set, 2).unwrap().lr, picture(4, 4, 5));
         assert_eq!(
-            set.pair(0, 3).unwrap().lr,
+            pair(set, 3).unwrap().lr,
             downscale(&picture(9, 8, 1).modcrop(3), 3)
         );
     }
@@ -79,16 +83,19 @@ fn what_cannot_be_scored_is_named() {
         &["no benchmark set", "errors"],
     );
     fs::create_dir_all(root.join("S/HR")).unwrap();
-    says(find_sets(&root).unwrap_err(), &["no images in", "HR"]);
+    says(
+        find_sets(&root).unwrap()[0].open(2).unwrap_err(),
+        &["no images in", "HR"],
+    );
     save(&picture(9, 3, 1), root.join("S/HR/a.png"));
     save(&picture(4, 4, 5), root.join("S/LR_bicubic/X2/ax2.png"));
     let set = &find_sets(&root).unwrap()[0];
     says(
-        set.pair(0, 2).unwrap_err(),
+        pair(set, 2).unwrap_err(),
         &["ax2.png", "is 4×4", "asks for 4×1"],
     );
     says(
-        set.pair(0, 4).unwrap_err(),
+        pair(set, 4).unwrap_err(),
         &["a.png", "9×3", "smaller than 4×4"],
     );
 }
@@ -108,4 +115,35 @@ fn the_generated_set_is_always_the_same() {
         assert!(a.name == b.name && a.hr == b.hr && a.lr == b.lr);
     }
     assert!(first[0].name == "leaves_001" && first[0].hr != first[1].hr);
+}
+
+#[test]
+fn a_folder_of_images_is_one_set_and_says_so() {
+    let root = TestFolder::new("benchmark-flat");
+    save(&picture(8, 8, 1), root.join("a.png"));
+    let pairs = find_sets(&root).unwrap()[0].open(2).unwrap();
+    assert_eq!(pairs.names(), ["a"]);
+    assert!(pairs.notes().len() == 1 && pairs.notes()[0].contains("bicubic"));
+}
+
+#[test]
+fn the_folders_may_be_called_as_basicsr_makes_them() {
+    let root = TestFolder::new("benchmark-mod12");
+    save(&picture(8, 8, 1), root.join("Set5/GTmod12/a.png"));
+    save(&picture(4, 4, 5), root.join("Set5/LRbicx2/a.png"));
+    let set = &find_sets(&root).unwrap()[0];
+    assert_eq!(pair(set, 2).unwrap().lr, picture(4, 4, 5));
+    assert!(set.open(2).unwrap().notes().is_empty());
+}
+
+#[test]
+fn no_two_images_or_sets_have_one_name() {
+    let files = ["a.bmp", "a.bmp.png", "A.png", "b.png", "a.jpg"].map(PathBuf::from);
+    assert_eq!(
+        distinct_names(&files),
+        ["a.bmp (2)", "a.bmp", "A.png", "b", "a.jpg"]
+    );
+    let mut sets = [1, 2].map(|seed| dead_leaves_set(1, 8, seed));
+    name_apart(&mut sets);
+    assert_eq!(names(&sets), ["DeadLeaves", "DeadLeaves (2)"]);
 }
