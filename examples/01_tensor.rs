@@ -1,6 +1,7 @@
 //! A tensor, and one kernel end to end: `cargo run --example 01_tensor`.
 //!
-//! The ladder starts here: 01 tensor, 02 autograd, 03 layers, 04 attention, 05 super-resolution.
+//! The ladder: 00 scalar tape, 01 tensor, 02 kernel, 03 autograd, 04 layers, 05 training, 06 super-resolution,
+//! 07 attention. book/src/README.md is the way along it.
 
 use tensor::{Device, Tensor, list_adapters, ops};
 

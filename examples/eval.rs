@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 
-use catanet_cli::{eval_cli, report};
+use catanet_cli::{args, eval_cli, report};
 use clap::Parser;
 
 fn main() -> ExitCode {
-    report::exit(eval_cli::run(&eval_cli::Cli::parse()))
+    let cli = eval_cli::Cli::parse_from(args::command_line());
+    report::exit(eval_cli::run(&cli))
 }

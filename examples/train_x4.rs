@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    catanet_cli::report::exit(catanet_cli::train_cli::main(4))
+    catanet_cli::train_cli::main(4)
 }

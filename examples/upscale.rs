@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use catanet_cli::{report, upscale_cli};
+use catanet_cli::upscale_cli;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    report::exit(upscale_cli::run(&upscale_cli::Cli::parse()))
+    upscale_cli::main(&upscale_cli::Cli::parse())
 }

@@ -26,13 +26,13 @@ fn advice(error: &Error) -> Option<String> {
         Error::LargeStep { fits, .. } => {
             format!("choose --batch {fits} or less, or a smaller --patch")
         }
-        Error::LoaderEnded { .. } => "go on from the last saved state with --resume".into(),
-        Error::Diverged { saved: true, .. } => {
-            "go on from the last saved state with --resume and a smaller --lr".into()
+        Error::TrainingEnded { source, .. } if matches!(**source, Error::Diverged { .. }) => {
+            "go on from there with --resume and a smaller --lr; --on-nan rollback does so by itself"
+                .into()
         }
-        Error::Diverged { saved: false, .. } => {
-            "nothing was saved yet; start again with a smaller --lr".into()
-        }
+        Error::TrainingEnded { .. } => "--resume goes on from there".into(),
+        Error::LockedFolder { .. } => "wait for it, or name another folder with --out".into(),
+        Error::UnwritableFolder { .. } => "name another folder with --out".into(),
         Error::WrongScale { found, wanted, .. } => {
             format!("use --scale {found}, or name weights for ×{wanted} with --weights")
         }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tensor::{Clock, Device, Profile};
 
 use crate::report::{check_writable, thousands};
+use crate::terminal;
 
 /// Dispatches that a trace shows, the first of them: viewers hold no more.
 const TRACED: usize = 200_000;
@@ -39,15 +40,18 @@ pub fn profiled<T>(
     };
     let (result, profile) = device.profile(traced, f)?;
     let result = result?;
-    print!("\n{}", table(&profile));
+    terminal::out(format_args!("\n{}", table(&profile).trim_end()));
     if let Some(path) = file {
         save_trace(&profile, device.name(), path)?;
-        println!(
+        terminal::say(format_args!(
             "trace: {} (for ui.perfetto.dev or chrome://tracing)",
             path.display()
-        );
+        ));
         if profile.events.len() as u64 != profile.stats.dispatches {
-            println!("it shows the first {} dispatches", thousands(TRACED));
+            terminal::say(format_args!(
+                "it shows the first {} dispatches",
+                thousands(TRACED)
+            ));
         }
     }
     Ok(result)

@@ -35,6 +35,14 @@ impl Progress {
         }
     }
 
+    /// Lines are printed above the bar while `print` runs.
+    pub fn aside(&self, print: impl FnOnce()) {
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+
     /// The bar stays as it is.
     pub fn finish(&self) {
         if let Some(bar) = &self.bar {

@@ -1,17 +1,21 @@
 //! What an evaluation says: a table for people, JSON for programs.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
-use std::process::{self, ExitCode};
-use std::{fs, io};
+use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 use catanet::evaluate::SetScore;
 use catanet::metrics::Quality;
 use catanet::multi_adds::{MultiAdds, parameters};
 use catanet::{CATANet, Error};
 use nn::checkpoint::write_atomically;
 use serde::Serialize;
+
+use crate::terminal;
 
 /// The input that Multi-Adds are counted for.
 const SIDE: usize = 256;
@@ -30,7 +34,7 @@ const PAPER: [(usize, [Printed; 5], [Printed; 5]); 3] = [
         [[32.68, 0.9009], [28.98, 0.7894], [27.80, 0.7437], [27.04, 0.8113], [31.58, 0.9206]]),
 ];
 
-fn printed(set: &str, scale: usize, self_ensemble: bool) -> Option<Printed> {
+pub(crate) fn printed(set: &str, scale: usize, self_ensemble: bool) -> Option<Printed> {
     let column = match set.to_ascii_lowercase().as_str() {
         "set5" => 0,
         "set14" => 1,
@@ -51,11 +55,17 @@ pub struct Report {
     adapter: String,
     self_ensemble: bool,
     sets: Vec<SetScore>,
+    failed: Vec<(String, String)>, // sets without a score, and why
 }
 
 impl Report {
-    /// The report on `sets` as `net` enlarged them.
-    pub fn new(net: &CATANet, self_ensemble: bool, sets: Vec<SetScore>) -> Self {
+    /// The report on `sets` as `net` enlarged them, and on those that `failed`: name and reason.
+    pub fn new(
+        net: &CATANet,
+        self_ensemble: bool,
+        sets: Vec<SetScore>,
+        failed: Vec<(String, String)>,
+    ) -> Self {
         Report {
             scale: net.scale(),
             parameters: parameters(net),
@@ -63,6 +73,46 @@ impl Report {
             adapter: net.device().name().to_owned(),
             self_ensemble,
             sets,
+            failed,
+        }
+    }
+
+    /// The sets that were scored.
+    pub fn sets(&self) -> &[SetScore] {
+        &self.sets
+    }
+
+    /// Whether no image has been enlarged.
+    pub fn is_empty(&self) -> bool {
+        self.sets.iter().all(|set| set.images.is_empty())
+    }
+
+    /// What has no score, and why, the first of it.
+    pub fn first_failure(&self) -> Option<String> {
+        self.failures().into_iter().next()
+    }
+
+    /// What has no score, each with the reason.
+    fn failures(&self) -> Vec<String> {
+        let images = self.sets.iter().flat_map(|set| {
+            let line =
+                |f: &catanet::evaluate::Failure| format!("{}/{}: {}", set.name, f.name, f.error);
+            set.failed.iter().map(line)
+        });
+        let sets = self
+            .failed
+            .iter()
+            .map(|(name, why)| format!("{name}: {why}"));
+        images.chain(sets).collect()
+    }
+
+    /// # Errors
+    /// Not everything was scored: what, and why.
+    pub fn all_scored(&self) -> Result<()> {
+        match self.failures().as_slice() {
+            [] => Ok(()),
+            [one] => bail!("not scored: {one}"),
+            all => bail!("{} not scored: {}", all.len(), all.join("; ")),
         }
     }
 
@@ -115,6 +165,28 @@ impl Report {
         text + "\n"
     }
 
+    /// The figures of the raw output as a table of text, the head first.
+    pub fn rows(&self) -> Vec<Vec<String>> {
+        let head = ["set", "", "PSNR (dB)", "SSIM"].map(str::to_owned).to_vec();
+        let row = |set: &str, what: &str, psnr: String, ssim: f64| {
+            vec![set.to_owned(), what.to_owned(), psnr, format!("{ssim:.4}")]
+        };
+        let mut rows = vec![head];
+        for set in &self.sets {
+            let measured = [("bicubic", set.bicubic()), ("ours", set.network())];
+            for (what, quality) in measured {
+                rows.extend(
+                    quality.map(|q| row(&set.name, what, format!("{:.3}", q.psnr), q.ssim)),
+                );
+            }
+            let paper = printed(&set.name, set.scale, self.self_ensemble);
+            rows.extend(
+                paper.map(|[psnr, ssim]| row(&set.name, "paper", format!("{psnr:.2}"), ssim)),
+            );
+        }
+        rows
+    }
+
     /// Writes the machine-readable results, whole or not at all.
     ///
     /// # Errors
@@ -128,21 +200,37 @@ impl Report {
 /// Whether a file can be written to `path`, tried out beside it: to know before hours of work.
 ///
 /// # Errors
-/// It cannot, since its folder does not exist, say; or `path` is a folder.
+/// It cannot, since its folder does not exist, say; or `path` is a folder, a picture or a file of weights,
+/// which nobody means to lose.
 pub fn check_writable(path: &Path) -> Result<()> {
-    let trial = || {
-        if path.is_dir() {
-            return Err(io::Error::from(io::ErrorKind::IsADirectory));
-        }
-        let name = path
-            .file_name()
-            .ok_or_else(|| io::Error::other("the path names no file"))?;
-        let name = format!(".{}.{}.tmp", name.to_string_lossy(), process::id());
-        let beside = path.with_file_name(name);
-        fs::File::create(&beside)?;
-        fs::remove_file(&beside)
-    };
-    trial().map_err(|source| unwritable(path, source))
+    ensure!(
+        !is_precious(path),
+        "{} is a picture or a file of weights, and would be written over; choose another name",
+        path.display()
+    );
+    nn::checkpoint::check_writable(path).map_err(|source| unwritable(path, source))
+}
+
+fn is_precious(path: &Path) -> bool {
+    let head = head_of(path);
+    is_picture(path) || head.starts_with(b"PK\x03\x04") || head.get(8) == Some(&b'{')
+}
+
+/// Whether a picture stands at `path`, by the first bytes.
+pub(crate) fn is_picture(path: &Path) -> bool {
+    picture::dimensions(&head_of(path)).is_ok()
+}
+
+/// The first bytes of a file; none where there is no file, or it cannot be read.
+fn head_of(path: &Path) -> Vec<u8> {
+    let mut head = Vec::new();
+    if path.is_file()
+        && let Ok(file) = File::open(path)
+    {
+        // What is read till a failure is looked at.
+        let _ = file.take(1 << 16).read_to_end(&mut head);
+    }
+    head
 }
 
 fn unwritable(path: &Path, source: io::Error) -> anyhow::Error {
@@ -186,14 +274,36 @@ pub fn exit(result: Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", one_line(&error));
+            tell(&error);
             ExitCode::FAILURE
         }
     }
 }
 
+/// Prints an error.
+pub fn tell(error: &anyhow::Error) {
+    for line in told(error).lines() {
+        terminal::err(format_args!("error: {line}"));
+    }
+}
+
+/// The error in one line; the faults of an option file, or of several images, in a line each.
+fn told(error: &anyhow::Error) -> String {
+    let faults = |cause: &&(dyn std::error::Error + 'static)| {
+        let error = cause.downcast_ref();
+        matches!(
+            error,
+            Some(Error::UnfitImages { .. } | Error::WrongOptions { .. })
+        )
+    };
+    match error.chain().find(faults) {
+        Some(faults) => faults.to_string(),
+        None => one_line(error),
+    }
+}
+
 /// The error and its causes, without those that it quotes already.
-fn one_line(error: &anyhow::Error) -> String {
+pub(crate) fn one_line(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
         if text.is_empty() {
@@ -212,6 +322,14 @@ struct Json<'a> {
     multi_adds_with_attention: u64,
     adapter: &'a str,
     sets: Vec<JsonSet<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failed_sets: Vec<JsonFailure>,
+}
+
+#[derive(Serialize)]
+struct JsonFailure {
+    name: String,
+    error: String,
 }
 
 #[derive(Serialize)]
@@ -221,7 +339,12 @@ struct JsonSet<'a> {
     seconds: f64,
     mean: Figures,
     bicubic: Figures,
+    /// Those of an option file, by its names.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    metrics: BTreeMap<&'a str, Option<f64>>,
     images: Vec<JsonImage<'a>>,
+    failed: Vec<JsonFailure>,
+    notes: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -259,6 +382,11 @@ impl<'a> From<&'a Report> for Json<'a> {
             seconds: set.seconds(),
             mean: set.network().into(),
             bicubic: set.bicubic().into(),
+            metrics: set
+                .metrics
+                .iter()
+                .map(|(name, value)| (&**name, *value))
+                .collect(),
             images: set
                 .images
                 .iter()
@@ -267,6 +395,19 @@ impl<'a> From<&'a Report> for Json<'a> {
                     figures: image.network.into(),
                 })
                 .collect(),
+            failed: set
+                .failed
+                .iter()
+                .map(|f| JsonFailure {
+                    name: f.name.clone(),
+                    error: f.error.to_string(),
+                })
+                .collect(),
+            notes: &set.notes,
+        });
+        let failed_sets = report.failed.iter().map(|(name, error)| JsonFailure {
+            name: name.clone(),
+            error: error.clone(),
         });
         Json {
             parameters: report.parameters,
@@ -274,6 +415,7 @@ impl<'a> From<&'a Report> for Json<'a> {
             multi_adds_with_attention: report.multi_adds.with_attention,
             adapter: &report.adapter,
             sets: sets.collect(),
+            failed_sets: failed_sets.collect(),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What the documents say of the code is there: quotes, links and paths of README.md, CONTRIBUTING.md
-//! and docs/*.md.
+//! What the documents say of the code is there: quotes, links and paths of README.md, CONTRIBUTING.md,
+//! docs/*.md and the book.
 //!
 //! A fenced block whose first line is `// path/of/a/file` is a quote: its lines stand in that file, one
 //! after another. A line `// …` in it leaves something out. Spaces do not count.
@@ -9,9 +9,23 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Folders whose files the documents may name.
-const FOLDERS: [&str; 13] = [
-    "autograd", "benches", "catanet", "docs", "examples", "nn", "scripts", "shaders", "src",
-    "tensor", "tests", "weights", ".ci",
+const FOLDERS: [&str; 16] = [
+    "autograd",
+    "benches",
+    "book",
+    "catanet",
+    "docs",
+    "examples",
+    "exercises",
+    "nn",
+    "scripts",
+    "shaders",
+    "src",
+    "tensor",
+    "tests",
+    "weights",
+    "web",
+    ".ci",
 ];
 /// How the name of a file ends that must exist.
 const EXTENSIONS: [&str; 7] = ["md", "py", "rs", "safetensors", "sh", "toml", "wgsl"];
@@ -236,8 +250,9 @@ fn problems(
 fn the_documents_are_true() {
     let repository = repository();
     let is_document = |path: &&String| {
-        let in_docs = path.starts_with("docs/") && path.ends_with(".md");
-        in_docs || ["README.md", "CONTRIBUTING.md"].contains(&path.as_str())
+        let in_folder = ["docs/", "book/src/"].iter().any(|f| path.starts_with(f));
+        let is_of_the_root = ["README.md", "CONTRIBUTING.md"].contains(&path.as_str());
+        in_folder && path.ends_with(".md") || is_of_the_root
     };
     let documents: Vec<_> = repository.iter().filter(is_document).collect();
     assert!(documents.len() >= 6, "{documents:?}");
@@ -247,6 +262,41 @@ fn the_documents_are_true() {
         .flat_map(|name| problems(name, &read(name).expect("text"), &repository, read))
         .collect();
     assert!(problems.is_empty(), "{problems:#?}");
+}
+
+/// A chapter of the book is listed, shows something, runs something, and gives something to do.
+#[test]
+fn every_chapter_is_whole() {
+    let repository = repository();
+    let chapters = repository.iter().filter_map(|path| {
+        let name = path.strip_prefix("book/src/")?;
+        let is_chapter = name.starts_with(|c: char| c.is_ascii_digit());
+        is_chapter.then_some(name)
+    });
+    let chapters: Vec<&str> = chapters.collect();
+    assert!(!chapters.is_empty());
+    let read = |name: &str| fs::read_to_string(root().join("book/src").join(name)).expect("text");
+    let summary = read("SUMMARY.md");
+    let listed: Vec<&str> = summary.lines().flat_map(links).collect();
+    assert_eq!(listed[0], "README.md");
+    assert_eq!(
+        listed[1..],
+        chapters,
+        "SUMMARY.md lists them in their order"
+    );
+    for name in chapters {
+        let chapter = read(name);
+        let (blocks, text) = split(&chapter);
+        let has = |what: &str| text.iter().any(|line| line.starts_with(what));
+        assert!(has("# "), "{name}: a title");
+        assert!(
+            has("![") && chapter.contains("](images/"),
+            "{name}: a figure"
+        );
+        assert!(blocks.iter().any(|b| quoted(b).is_some()), "{name}: code");
+        assert!(has("## What to change"), "{name}: what to change");
+        assert!(has("## Exercises"), "{name}: exercises");
+    }
 }
 
 const FILE: &str = "fn a() {\n    one();\n    two();\n}\n\nfn b() {}\n";

@@ -8,7 +8,7 @@ use std::path::Path;
 use catanet::CATANet;
 use catanet::data::benchmark::dead_leaves_set;
 use catanet::data::dead_leaves::scene;
-use catanet::evaluate::{EvaluateOptions, enlarge, evaluate};
+use catanet::evaluate::{EvaluateOptions, Event, enlarge, evaluate};
 use catanet::image::{Image, Symmetry};
 use catanet::weights::{Notes, load, load_body, save};
 use catanet_cli::{eval_cli, upscale_cli};
@@ -92,7 +92,9 @@ fn eval_scores_a_folder_of_sets_and_writes_json_and_images() {
     let set = &json["sets"][0];
     assert_eq!(
         keys(set),
-        ["bicubic", "images", "mean", "name", "scale", "seconds"]
+        [
+            "bicubic", "failed", "images", "mean", "name", "notes", "scale", "seconds"
+        ]
     );
     assert_eq!((&set["name"], &set["scale"]), (&"Tiny".into(), &2.into()));
     assert!(set["seconds"].as_f64().expect("a number") > 0.0);
@@ -121,8 +123,12 @@ fn the_generated_set_is_scored_without_files() {
     let mut seen = Vec::new();
     let options = EvaluateOptions::default();
     let set = dead_leaves_set(2, 100, 5);
-    let score =
-        evaluate(&net, &set, &options, |image| seen.push(image.name.clone())).expect("evaluated");
+    let score = evaluate(&net, &set, &options, |event| {
+        if let Event::Scored(image, ..) = event {
+            seen.push(image.name.clone());
+        }
+    })
+    .expect("evaluated");
     assert_eq!((score.name.as_str(), score.scale), ("DeadLeaves", 3));
     assert_eq!(seen, ["leaves_001", "leaves_002"]);
     let (ours, bicubic) = (

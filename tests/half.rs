@@ -6,8 +6,8 @@ use catanet::CATANet;
 use catanet::data::benchmark::dead_leaves_set;
 use catanet::data::dead_leaves::scene;
 use catanet::evaluate::{EvaluateOptions, evaluate};
-use catanet::weights::load;
-use catanet_cli::weights::default_weights;
+use catanet::weights::load_bytes;
+use catanet_cli::weights::shipped;
 use tensor::{Device, Tensor};
 
 /// None, with a word on it, where the adapter has no f16.
@@ -22,8 +22,9 @@ fn device() -> Option<&'static Device> {
 
 /// The network that comes with the project.
 fn network(device: &Device) -> CATANet {
-    let file = default_weights(2).expect("the project's weights");
-    load(device, &file, Some(2)).expect("loaded").0
+    let weights = shipped(2).expect("the project's weights");
+    let net = load_bytes(device, weights, "as shipped".as_ref(), Some(2));
+    net.expect("loaded").0
 }
 
 fn psnr(a: &[f32], b: &[f32]) -> f64 {

@@ -285,6 +285,7 @@ fn adam_follows_the_same_losses_for_twelve_steps() {
             betas: (0.9, 0.99),
             eps: 1e-8,
             weight_decay: 0.0,
+            decoupled: false,
         };
         let mut adam = Adam::new(parameters(&net), options);
         for (step, &expected) in floats(&file.arrays["losses"]).iter().enumerate() {

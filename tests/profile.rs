@@ -65,6 +65,7 @@ fn a_trace_has_an_event_for_each_dispatch(device: &Device) {
         "-o",
         &enlarged,
         &profile,
+        "--overwrite",
     ];
 
     let before = device.stats().dispatches;

@@ -5,16 +5,16 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use catanet::CATANet;
 use catanet::data::dead_leaves::scene;
-use catanet::train::{state_file, weights_file};
+use catanet::train::{states, weights_file};
 use catanet::weights::{Notes, save};
-use catanet_cli::train_cli::{TrainArgs, run_on};
+use catanet_cli::train_cli::{Resume, TrainArgs, run_on};
 use clap::Parser;
-use common::{Folder, contents, device_alone, text};
+use common::{Folder, contents, device_alone, small_validation, text};
 use nn::checkpoint::{Data, Precision, load, save_safetensors};
 use nn::parameters;
 use serde_json::Value;
@@ -29,22 +29,34 @@ const TINY: [&str; 4] = ["--batch", "1", "--patch", "28"];
 
 /// Trains ×`scale` in the folder `out`.
 fn train(device: &Device, scale: usize, out: &Path, arguments: &[&str]) -> Result<()> {
-    let arguments = [&["--out", text(out)], arguments].concat();
-    run_on(device, scale, &parse(&arguments).expect("right arguments"))
+    let small = small_validation();
+    let small = small.each_ref().map(String::as_str);
+    let arguments = [&["--out", text(out), "--quiet"], &small[..], arguments].concat();
+    run_on(
+        device,
+        Some(scale),
+        &parse(&arguments).expect("right arguments"),
+    )
+    .map(drop)
 }
 
 /// Trains ×2 in `root/run`, which has to fail in one line that has all of `words` in it; nothing
 /// under `root` may change.
 #[track_caller]
 fn fails(device: &Device, root: &Folder, arguments: &[&str], words: &[&str]) {
-    let before = contents(root);
+    let kept = || {
+        let mut files = contents(root);
+        files.remove(Path::new("run/.lock")); // the number of a process
+        files
+    };
+    let before = kept();
     let error = train(device, 2, &root.join("run"), arguments).expect_err("a wrong command");
     let line = error.to_string();
     assert!(!line.contains('\n'), "several lines: {line}");
     for word in words {
         assert!(line.contains(word), "no {word:?} in: {line}");
     }
-    assert!(contents(root) == before, "files changed: {line}");
+    assert!(kept() == before, "files changed: {line}");
 }
 
 /// Files that stand for an earlier run's.
@@ -56,8 +68,17 @@ fn earlier_run(root: &Folder) {
     }
 }
 
+fn newest(out: &Path) -> PathBuf {
+    states(out).swap_remove(0)
+}
+
+/// What a run goes on from, and its weights.
+fn saved(out: &Path) -> [Vec<u8>; 2] {
+    [newest(out), weights_file(out)].map(|file| fs::read(file).expect("saved"))
+}
+
 fn state(out: &Path) -> BTreeMap<String, String> {
-    load(state_file(out)).expect("a saved run").metadata
+    load(newest(out)).expect("a saved run").metadata
 }
 
 /// The recipe that a run's state holds.
@@ -66,7 +87,7 @@ fn recipe(out: &Path) -> Value {
 }
 
 #[test]
-fn the_parser_refuses_rates_that_no_training_has_and_weights_for_a_run_that_has_some() {
+fn the_parser_refuses_rates_that_no_training_has() {
     for rate in ["nan", "-1", "0", "inf", "1e999", "fast"] {
         let error = parse(&[&format!("--lr={rate}")]).expect_err(rate);
         assert!(error.to_string().contains("a number above 0"), "{error}");
@@ -75,8 +96,13 @@ fn the_parser_refuses_rates_that_no_training_has_and_weights_for_a_run_that_has_
     for zero in ["--iterations", "--batch", "--patch"] {
         parse(&[zero, "0"]).expect_err(zero);
     }
-    let error = parse(&["--resume", "--weights", "x2.pth"]).expect_err("both");
-    assert!(error.to_string().contains("cannot be used with"), "{error}");
+    for (given, resume) in [
+        (&["--resume"][..], Some(Resume::Always)),
+        (&["--resume=auto"], Some(Resume::Auto)),
+        (&[], None),
+    ] {
+        assert_eq!(parse(given).expect("right").resume, resume);
+    }
 }
 
 #[test]
@@ -173,10 +199,10 @@ fn a_run_whose_folder_cannot_be_is_not_begun() {
     let root = Folder::new("blocked");
     let file = root.join("run");
     fs::write(&file, "a file").expect("written");
-    let words = [text(&file), "Not a directory"];
+    let words = [text(&file), "ot a directory"];
     fails(device, &root, &TINY, &words);
     let error = train(device, 2, &file.join("x2"), &TINY).expect_err("below a file");
-    assert!(error.to_string().contains("Not a directory"), "{error}");
+    assert!(error.to_string().contains("ot a directory"), "{error}");
 }
 
 #[test]
@@ -194,12 +220,16 @@ fn a_run_goes_on_with_the_options_it_was_started_with() {
     let first = ["--iterations", "1", "--seed", "5", "--lr", "2e-4"];
     train(device, 2, &out, &[&TINY[..], &first].concat()).expect("one step");
     let started = recipe(&out);
+    let photos = root.join("photos");
+    fs::create_dir_all(&photos).expect("made");
+    let image = scene(1, 0, 64, 64);
+    image.save_png(photos.join("a.png")).expect("written");
     for (given, words) in [
         (&["--seed", "6"][..], ["seed 5", "6"]),
         (&["--batch", "2"], ["batch 1", "2"]),
         (&["--patch", "32"], ["patch 28", "32"]),
         (&["--paper"], ["schedule cosine", "--paper"]),
-        (&["--data", text(&root)], ["generated scenes", "--data"]),
+        (&["--data", text(&photos)], ["generated scenes", "--data"]),
     ] {
         let arguments = [&["--resume", "--iterations", "2"], given].concat();
         fails(device, &root, &arguments, &words);
@@ -217,11 +247,13 @@ fn a_run_goes_on_with_the_options_it_was_started_with() {
     assert_eq!(state(&out)["step"], "2");
     assert!(!out.join("archived_1").exists(), "it is its own run");
 
-    let before = contents(&out);
+    let before = saved(&out);
     for enough in [&["--resume"][..], &["--resume", "--iterations", "1"]] {
         train(device, 2, &out, enough).expect("nothing to do");
-        assert!(contents(&out) == before, "a run at its end was trained");
+        assert!(saved(&out) == before, "a run at its end was trained");
     }
+    let error = train(device, 2, &out, &["--resume", "--weights", "x2.pth"]).expect_err("both");
+    assert!(error.to_string().contains("weights of its own"), "{error}");
 }
 
 #[test]
@@ -234,8 +266,7 @@ fn a_run_saved_before_recipes_were_goes_on_to_the_bit() {
         train(device, 2, out, &[&TINY[..], &first].concat()).expect("one step");
     }
     // Every option had a key of its own.
-    let file = state_file(&before);
-    let mut old = load(&file).expect("a saved run");
+    let mut old = load(newest(&before)).expect("a saved run");
     old.metadata.remove("recipe").expect("as it is kept now");
     let options = [
         ("scale", "2"),
@@ -249,12 +280,20 @@ fn a_run_saved_before_recipes_were_goes_on_to_the_bit() {
     ];
     let options = options.map(|(key, value)| (key.to_owned(), value.to_owned()));
     old.metadata.extend(options);
+    for state in states(&before) {
+        fs::remove_file(state).expect("removed");
+    }
+    fs::remove_file(before.join("options.yml")).expect("removed");
+    let file = before.join("training_states/latest.safetensors");
     save_safetensors(&file, &old, Precision::F32).expect("written");
 
     for out in [&now, &before] {
         train(device, 2, out, &["--resume", "--iterations", "2"]).expect("a second step");
     }
-    assert!(contents(&now).values().eq(contents(&before).values()));
+    assert!(
+        fs::read(weights_file(&now)).expect("saved")
+            == fs::read(weights_file(&before)).expect("saved")
+    );
 }
 
 #[test]
@@ -269,8 +308,8 @@ fn a_run_on_photographs_goes_on_with_photographs_only() {
     let arguments = ["--iterations", "1", "--data", text(&photos)];
     train(device, 2, &out, &[&TINY[..], &arguments].concat()).expect("one step");
     let arguments = ["--resume", "--iterations", "2"];
-    fails(device, &root, &arguments, &["photographs", "--data"]);
     fs::rename(&photos, &moved).expect("moved");
+    fails(device, &root, &arguments, &[text(&photos), "folder"]);
     let arguments = [&arguments[..], &["--data", text(&moved)]].concat();
     train(device, 2, &out, &arguments).expect("a second step");
     assert_eq!(state(&out)["step"], "2");
@@ -280,15 +319,32 @@ fn a_run_on_photographs_goes_on_with_photographs_only() {
 fn weights_that_are_no_longer_numbers_are_never_saved() {
     let (_alone, device) = device_alone();
     let root = Folder::new("diverged");
+    let out = root.join("run");
     let one = [&TINY[..], &["--iterations", "1"]].concat();
-    earlier_run(&root);
     // The only loss is that before the update, and finite: the weights are not.
     let wild = [&one[..], &["--lr", "1e60"]].concat();
-    let words = ["astray", "1 iterations", "start again", "--lr"];
-    fails(device, &root, &wild, &words);
-    train(device, 2, &root.join("run"), &one).expect("one step");
+    let error = train(device, 2, &out, &wild)
+        .expect_err("astray")
+        .to_string();
+    for word in [
+        "astray",
+        "after 1 iterations",
+        "iteration 0 is saved",
+        "--resume",
+        "--lr",
+    ] {
+        assert!(error.contains(word), "no {word:?} in {error}");
+    }
+    train(device, 2, &out, &one).expect("one step");
+    let before = saved(&out);
     let wild = ["--resume", "--iterations", "2", "--lr", "1e60"];
-    fails(device, &root, &wild, &["astray", "--resume", "--lr"]);
+    let error = train(device, 2, &out, &wild)
+        .expect_err("astray")
+        .to_string();
+    for word in ["astray", "iteration 1 is saved"] {
+        assert!(error.contains(word), "no {word:?} in {error}");
+    }
+    assert!(saved(&out) == before, "the good state is another one");
 }
 
 #[test]

@@ -1,0 +1,5 @@
+/// y = a·b, and dy is the gradient by y. Returns the gradients by a and by b.
+pub fn gradients(a: f64, b: f64, dy: f64) -> [f64; 2] {
+    // Fill in: what a hands on to y, times dy; and the same for b.
+    [a * dy, b * dy]
+}
