@@ -15,7 +15,7 @@ use anyhow::Result;
 use catanet::CATANet;
 use catanet::data::{Batch, Crops};
 use catanet::multi_adds::{MultiAdds, parameters};
-use catanet::train::Run;
+use catanet::train::{Processes, Recipe, Run};
 use catanet::weights::load;
 use common::{Bench, Cost, noise, noise_vec};
 use tensor::Device;
@@ -71,10 +71,13 @@ fn forward(
 
 fn train(bench: &mut Bench, device: &Device, name: &str, batch: usize) {
     const SCALE: usize = 2;
-    let mut run = Run::new(CATANet::new(device, SCALE, 0));
+    let recipe = Recipe::small(SCALE, 1);
+    let mut run = Run::new(CATANet::new(device, SCALE, 0), &recipe);
     let first = nn::parameters(&run.net).swap_remove(0).1;
     let pixels = batch * PATCH * PATCH * 3;
     let pairs = Batch {
+        number: 0,
+        origins: Vec::new(),
         lq: Crops::new(noise_vec(pixels), PATCH),
         gt: Crops::new(noise_vec(pixels * SCALE * SCALE), PATCH * SCALE),
     };
@@ -86,7 +89,8 @@ fn train(bench: &mut Bench, device: &Device, name: &str, batch: usize) {
         ..forward
     };
     let step = || {
-        let loss = run.step(&pairs, 1e-4);
+        let loss = run.step(&pairs, &recipe, &Processes::alone());
+        let loss = loss.expect("one process exchanges nothing");
         device.wait_idle()?;
         Ok(loss)
     };

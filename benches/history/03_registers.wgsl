@@ -40,7 +40,7 @@ fn registers(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_id) loc
         }
         workgroupBarrier();
         for (var i = 0u; i < SLAB; i++) {
-            var a: array<f32, R>;
+            var a = array<f32, R>();
             for (var r = 0u; r < R; r++) { a[r] = x_part[i][r * SIDE + local.y]; }
             for (var c = 0u; c < C; c++) {
                 let b = w_part[i][c * SIDE + local.x];

@@ -91,6 +91,7 @@ fn train(device: &Device, scale: usize, batch: usize, side: usize) -> Box<dyn Fn
         betas: (0.9, 0.99),
         eps: 1e-8,
         weight_decay: 0.0,
+        decoupled: false,
     };
     let mut adam = Adam::new(parameters(&net), options);
     let image = |side| Var::constant(random(device, &[batch, side, side, 3]));
