@@ -16,10 +16,10 @@ use std::time::{Duration, Instant};
 
 use catanet::data::dead_leaves::scene;
 use catanet::train::{states, weights_file};
-use common::{Folder, small_validation, text};
+use common::{Folder, heeding, small_validation, text};
 use parking_lot::{Mutex, MutexGuard};
 
-/// Steps of the run that is killed again and again, and of the others.
+/// Steps of the run that is killed ten times, and of the others.
 const LONG: u64 = 40;
 const SHORT: u64 = 12;
 /// How long a run may take to say something: on a busy machine its kernels are compiled in a minute.
@@ -140,12 +140,13 @@ fn a_run_that_is_killed_at_any_moment_goes_on_to_the_bit() {
         .ok()
         .and_then(|n| n.parse().ok());
     let crashes: u64 = crashes.unwrap_or(10);
-    let expected = undisturbed(LONG, &[]);
+    let steps = LONG * crashes.div_ceil(10);
+    let expected = undisturbed(steps, &[]);
     let out = Folder::new("killed");
     for crash in 0..crashes {
         let before = saved(&out).unwrap_or(0);
         let more = ["--resume=auto", "--save-every", "1"];
-        let mut sitting = Sitting::start(command(&out, LONG, &more));
+        let mut sitting = Sitting::start(command(&out, steps, &more));
         // Some are killed before the first step, while the folder is made or the state is read.
         match crash % 5 {
             4 => thread::sleep(Duration::from_secs_f64(2.0 * chance(crash))),
@@ -169,7 +170,7 @@ fn a_run_that_is_killed_at_any_moment_goes_on_to_the_bit() {
             states(&out)
         );
     }
-    finishes(&out, LONG, &[]);
+    finishes(&out, steps, &[]);
     assert!(weights(&out) == expected, "the weights are others");
     let debris = fs::read_dir(out.join("training_states")).expect("there");
     assert_eq!(debris.count(), 2, "more than two states are left");
@@ -181,7 +182,7 @@ fn signals_save_the_run_and_give_the_status_that_shells_know() {
     let expected = undisturbed(SHORT, &[]);
     for (signal, status) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
         let out = Folder::new("signal");
-        let sitting = Sitting::start(command(&out, SHORT, &[]));
+        let sitting = Sitting::start(heeding(&command(&out, SHORT, &[])));
         assert!(sitting.reaches(3));
         sitting.signal(signal);
         let output = sitting.end();

@@ -162,7 +162,7 @@ fn one_that_is_stopped_leaves_whole_files_and_goes_on() {
 
     let more = ["--crop-size", "20", "--step", "2"];
     let folder = images("prepare-stopped", "{}x2");
-    let mut command = command(&folder, &more);
+    let mut command = common::heeding(&command(&folder, &more));
     let mut child = command.stderr(Stdio::piped()).spawn().expect("it runs");
     let begun = Instant::now();
     let first = folder.join("out/HR/0_s001.png");

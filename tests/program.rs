@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use catanet::data::dead_leaves::scene;
-use common::{Folder, contents, text};
+use common::{Folder, contents, heeding, text};
 
 fn catanet() -> Command {
     Command::new(env!("CARGO_BIN_EXE_catanet"))
@@ -198,10 +198,12 @@ fn a_batch_that_is_interrupted_leaves_whole_files_only() {
         .map(|i| picture(&root, &format!("{i:02}.png")))
         .collect();
     let out = root.join("out");
-    let mut child = catanet()
+    let mut upscale = catanet();
+    upscale
         .arg("upscale")
         .args(&inputs)
-        .args(["--scale", "4", "--save", text(&out)])
+        .args(["--scale", "4", "--save", text(&out)]);
+    let mut child = heeding(&upscale)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()

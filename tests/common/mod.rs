@@ -9,6 +9,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -91,4 +92,16 @@ pub fn contents(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
 
 pub fn text(path: &Path) -> &str {
     path.to_str().expect("an UTF-8 path")
+}
+
+/// The same command, started with no signal ignored. (What a shell starts in the background
+/// ignores SIGINT, and all that it starts: tests, too, may be such a program.)
+pub fn heeding(plain: &Command) -> Command {
+    let mut command = Command::new("env");
+    if cfg!(target_os = "linux") {
+        command.arg("--default-signal=HUP,INT,TERM"); // GNU's
+    }
+    command.arg(plain.get_program()).args(plain.get_args());
+    command.stdin(Stdio::null());
+    command
 }
