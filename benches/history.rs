@@ -112,7 +112,7 @@ fn check(name: &str, got: &[f32], expected: &[f64]) -> Result<()> {
         .iter()
         .zip(expected)
         .map(|(&g, e)| (f64::from(g) - e).abs());
-    let worst = errors.fold(0.0, f64::max);
+    let worst = errors.max_by(f64::total_cmp).unwrap_or(0.0);
     ensure!(
         got.len() == expected.len() && worst < 1e-5,
         "{name} is wrong: off by {worst:.1e} from the host"

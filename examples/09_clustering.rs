@@ -43,7 +43,8 @@ fn main() -> anyhow::Result<()> {
         let (by_host, _, likeness) = refined(&x.to_vec()?, &centres.to_vec()?);
         let next = ops::refine_centres(&x, &centres).0;
         let pairs = by_host.iter().zip(next.to_vec()?);
-        let off = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        let off = pairs.map(|(a, b)| (a - b).abs()).max_by(f32::total_cmp);
+        let off = off.unwrap_or(0.0);
         println!("after {step} refinements {likeness:.4}; kernels differ from loops by {off:.0e}");
         anyhow::ensure!(off < 1e-4, "the kernels are wrong");
         centres = next;

@@ -24,9 +24,10 @@ fn main() -> anyhow::Result<ExitCode> {
     let Some(number) = cli.number else {
         for (i, exercise) in EXERCISES.iter().enumerate() {
             println!(
-                "{:2}  chapter {:2}  {}",
+                "{:2}  chapter {:2}  {:3}  {}",
                 i + 1,
                 exercise.chapter,
+                "★".repeat(exercise.stars),
                 exercise.task
             );
         }

@@ -45,6 +45,8 @@ pub struct Exercise {
     pub file: &'static str,
     /// Of the book.
     pub chapter: usize,
+    /// How hard: 1 takes a line that the chapter has, 2 a thought of one's own, 3 several.
+    pub stars: usize,
     pub task: &'static str,
     /// An error is what the environment does wrong (no adapter, say), or a kernel that does not compile.
     pub check: fn(Side) -> anyhow::Result<Verdict>,

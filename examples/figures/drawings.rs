@@ -262,7 +262,7 @@ fn loads(path: &Path) -> Result<()> {
         svg.rect([y[0] + 16.0, 45.0], [w, 40.0], BLUE, BLUE);
         svg.text([left + 20.0, 240.0], "middle", INK, "x");
         svg.text([y[0] + 48.0, 240.0], "middle", INK, "y = x·wᵀ");
-        svg.text([y[0] + 104.0, 68.0], "start", INK, "w");
+        svg.text([y[0] + 104.0, 68.0], "start", INK, "wᵀ");
         svg.text([left, 265.0], "start", INK, what);
         let far = f64::from(rows + columns) / f64::from(rows * columns);
         svg.text(

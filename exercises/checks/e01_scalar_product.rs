@@ -9,6 +9,7 @@ mod solution;
 pub const EXERCISE: Exercise = Exercise {
     file: "e01_scalar_product.rs",
     chapter: 1,
+    stars: 1,
     task: "the derivative of a product",
     check,
 };

@@ -9,6 +9,7 @@ mod solution;
 pub const EXERCISE: Exercise = Exercise {
     file: "e02_backward.rs",
     chapter: 1,
+    stars: 2,
     task: "order and sums in the backward pass",
     check,
 };

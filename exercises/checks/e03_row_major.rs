@@ -9,6 +9,7 @@ mod solution;
 pub const EXERCISE: Exercise = Exercise {
     file: "e03_row_major.rs",
     chapter: 2,
+    stars: 1,
     task: "the place of an element, row-major",
     check,
 };

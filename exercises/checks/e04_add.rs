@@ -4,6 +4,7 @@ use super::super::{Exercise, Side, Verdict, gpu};
 pub const EXERCISE: Exercise = Exercise {
     file: "e04_add.wgsl",
     chapter: 3,
+    stars: 1,
     task: "a kernel that adds, with a bounds check",
     check,
 };

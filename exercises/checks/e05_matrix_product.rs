@@ -4,6 +4,7 @@ use super::super::{Exercise, Side, Verdict, gpu};
 pub const EXERCISE: Exercise = Exercise {
     file: "e05_matrix_product.wgsl",
     chapter: 3,
+    stars: 1,
     task: "a kernel for the product of two matrices",
     check,
 };

@@ -4,6 +4,7 @@ use super::super::{Exercise, Side, Verdict, gpu};
 pub const EXERCISE: Exercise = Exercise {
     file: "e06_sum.wgsl",
     chapter: 3,
+    stars: 2,
     task: "a sum whose order is fixed, in a workgroup",
     check,
 };

@@ -9,6 +9,7 @@ mod solution;
 pub const EXERCISE: Exercise = Exercise {
     file: "e07_variance.rs",
     chapter: 6,
+    stars: 1,
     task: "LayerNorm's variance, with all its digits",
     check,
 };

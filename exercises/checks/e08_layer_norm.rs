@@ -9,6 +9,7 @@ mod solution;
 pub const EXERCISE: Exercise = Exercise {
     file: "e08_layer_norm.rs",
     chapter: 6,
+    stars: 2,
     task: "LayerNorm's gradient",
     check,
 };
@@ -49,10 +50,10 @@ fn check(side: Side) -> anyhow::Result<Verdict> {
             let along: f64 = found.iter().zip(&n).map(|(dx, n)| dx * n).sum();
             let hint = match (sum.abs() < 1e-6, along.abs() < 1e-3) {
                 (false, _) => {
-                    "A constant added to all of x changes no n, so dx must sum to 0: take away mean(g)."
+                    "A constant added to all of x changes no n, so dx must sum to 0. Is mean(g) taken away, a mean and not a sum, and mean(g·n) times each number's own n?"
                 }
                 (_, false) => {
-                    "Stretching x changes no n, so Σ dx·n must be 0: take away n·mean(g·n)."
+                    "Stretching x changes no n (eps is small here), so Σ dx·n must be 0. Is n·mean(g·n) taken away, with the right sign?"
                 }
                 _ => "Both means are there. Is all of it multiplied by rstd?",
             };

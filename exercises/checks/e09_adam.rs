@@ -9,6 +9,7 @@ mod solution;
 pub const EXERCISE: Exercise = Exercise {
     file: "e09_adam.rs",
     chapter: 7,
+    stars: 2,
     task: "Adam's bias correction",
     check,
 };

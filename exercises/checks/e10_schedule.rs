@@ -9,6 +9,7 @@ mod solution;
 pub const EXERCISE: Exercise = Exercise {
     file: "e10_schedule.rs",
     chapter: 7,
+    stars: 1,
     task: "warm-up, and half a cosine",
     check,
 };

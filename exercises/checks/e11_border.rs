@@ -4,6 +4,7 @@ use super::super::{Exercise, Side, Verdict, gpu};
 pub const EXERCISE: Exercise = Exercise {
     file: "e11_border.wgsl",
     chapter: 8,
+    stars: 1,
     task: "a depthwise convolution at the border of the image",
     check,
 };

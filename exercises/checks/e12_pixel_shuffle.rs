@@ -9,6 +9,7 @@ mod solution;
 pub const EXERCISE: Exercise = Exercise {
     file: "e12_pixel_shuffle.rs",
     chapter: 8,
+    stars: 2,
     task: "where a pixel shuffle takes its numbers from",
     check,
 };

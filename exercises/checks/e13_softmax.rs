@@ -9,6 +9,7 @@ mod solution;
 pub const EXERCISE: Exercise = Exercise {
     file: "e13_softmax.rs",
     chapter: 9,
+    stars: 1,
     task: "a softmax of scores of any size",
     check,
 };

@@ -9,6 +9,7 @@ mod solution;
 pub const EXERCISE: Exercise = Exercise {
     file: "e14_online_softmax.rs",
     chapter: 9,
+    stars: 3,
     task: "softmax and its mean in one pass",
     check,
 };

@@ -9,6 +9,7 @@ mod solution;
 pub const EXERCISE: Exercise = Exercise {
     file: "e15_attention_backward.rs",
     chapter: 9,
+    stars: 3,
     task: "attention's gradient by its scores, from dy·y",
     check,
 };

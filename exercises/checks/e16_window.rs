@@ -9,6 +9,7 @@ mod solution;
 pub const EXERCISE: Exercise = Exercise {
     file: "e16_window.rs",
     chapter: 10,
+    stars: 2,
     task: "the tokens of a window",
     check,
 };

@@ -9,6 +9,7 @@ mod solution;
 pub const EXERCISE: Exercise = Exercise {
     file: "e17_counting_sort.rs",
     chapter: 10,
+    stars: 3,
     task: "a stable counting sort of tokens by their centre",
     check,
 };

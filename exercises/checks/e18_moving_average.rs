@@ -9,6 +9,7 @@ mod solution;
 pub const EXERCISE: Exercise = Exercise {
     file: "e18_moving_average.rs",
     chapter: 10,
+    stars: 1,
     task: "the moving average of a centre, and its first step",
     check,
 };

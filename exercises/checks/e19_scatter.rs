@@ -4,6 +4,7 @@ use super::super::{Exercise, Side, Verdict, gpu};
 pub const EXERCISE: Exercise = Exercise {
     file: "e19_scatter.wgsl",
     chapter: 13,
+    stars: 3,
     task: "a scatter without atomics, as a gather",
     check,
 };

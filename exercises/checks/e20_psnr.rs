@@ -11,6 +11,7 @@ mod solution;
 pub const EXERCISE: Exercise = Exercise {
     file: "e20_psnr.rs",
     chapter: 12,
+    stars: 1,
     task: "PSNR on luma, the border cut off",
     check,
 };
