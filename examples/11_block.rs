@@ -30,9 +30,11 @@ fn main() -> anyhow::Result<()> {
     let (net, _) = load_bytes(&device, shipped(2)?, "as shipped".as_ref(), Some(2))?;
     let all = parameters(&net);
     let below = |prefix: &str| -> Vec<&(String, Parameter)> {
-        let prefix = prefix.replace('#', &block);
-        let found = all.iter().filter(|(name, _)| name.starts_with(&prefix));
-        found.collect()
+        let blocks = (0..8).map(|i| i.to_string());
+        let blocks = blocks.filter(|i| block == "all" || *i == block);
+        let prefixes: Vec<String> = blocks.map(|i| prefix.replace('#', &i)).collect();
+        let within = |name: &str| prefixes.iter().any(|prefix| name.starts_with(prefix));
+        all.iter().filter(|(name, _)| within(name)).collect()
     };
 
     let side = 96;
@@ -45,10 +47,11 @@ fn main() -> anyhow::Result<()> {
         psnr.ok_or_else(|| anyhow::anyhow!("nothing is left within the border"))
     };
     let whole = psnr()?;
-    println!("block {block} of 0 to 7; the whole network has {whole:.2} dB");
+    println!("block {block} (0 to 7, or all); the whole network has {whole:.2} dB");
     for (part, within, last) in PARTS {
         println!("\n{part}");
         let of_part: Vec<_> = within.iter().flat_map(|prefix| below(prefix)).collect();
+        anyhow::ensure!(!of_part.is_empty(), "there are blocks 0 to 7");
         for (name, parameter) in &of_part {
             println!("    {name:52} {:?}", parameter.shape());
         }

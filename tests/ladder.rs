@@ -92,7 +92,7 @@ const LADDER: &[(&str, &[&str])] = &[
     (
         "11_block",
         &[
-            r"block 0 of 0 to 7",
+            r"block 0 \(0 to 7, or all\)",
             r"TAB: attention in groups",
             r"blocks\.0\.0\.iasa_attn\.to_q\.weight +\[36, 40\]",
             r"14440 weights; without it \d+\.\d\d dB",

@@ -205,7 +205,7 @@ fn network(path: &Path) -> Result<()> {
         (269.0, 90.0, PALE_RED, &["ConvFFN"]),
         (384.0, 110.0, PALE_ORANGE, &["norm,", "windows"]),
         (519.0, 80.0, PALE_RED, &["ConvFFN"]),
-        (624.0, 66.0, PALE_BLUE, &["mid", "conv"]),
+        (624.0, 46.0, PALE_BLUE, &["mid", "conv"]),
     ];
     for (x, w, fill, lines) in parts {
         let top = 279.0 - 9.0 * lines.len() as f64 - 8.0;
@@ -213,21 +213,24 @@ fn network(path: &Path) -> Result<()> {
     }
     for (from, to) in [
         (64.0, 94.0),
-        (244.0, 269.0),
-        (359.0, 384.0),
-        (494.0, 519.0),
-        (599.0, 624.0),
+        (262.0, 269.0),
+        (377.0, 384.0),
+        (512.0, 519.0),
+        (617.0, 624.0),
     ] {
         svg.arrow([from, 279.0], [to, 279.0]);
     }
-    for (from, to) in [
-        (78.0, 256.0),
-        (256.0, 371.0),
-        (371.0, 506.0),
-        (506.0, 611.0),
+    // Around each part what comes in goes to a sum behind it.
+    for (from, end, to) in [
+        (78.0, 244.0, 256.0),
+        (265.0, 359.0, 371.0),
+        (380.0, 494.0, 506.0),
+        (515.0, 599.0, 611.0),
     ] {
         svg.path(&[[from, 279.0], [from, 225.0], [to, 225.0]], INK, 1.2);
-        svg.arrow([to, 225.0], [to, 275.0]);
+        svg.arrow([to, 225.0], [to, 270.0]);
+        svg.path(&[[end, 279.0], [to - 6.0, 279.0]], INK, 1.2);
+        svg.text([to, 284.0], "middle", INK, "+");
     }
     svg.text(
         [227.0, 215.0],
@@ -236,8 +239,10 @@ fn network(path: &Path) -> Result<()> {
         "TAB: every part is added to what comes in",
     );
     svg.text([490.0, 215.0], "middle", GRAY, "LRSA: the same");
-    svg.path(&[[42.0, 296.0], [42.0, 350.0], [657.0, 350.0]], INK, 1.2);
-    svg.arrow([657.0, 350.0], [657.0, 308.0]);
+    svg.path(&[[42.0, 296.0], [42.0, 350.0], [686.0, 350.0]], INK, 1.2);
+    svg.arrow([686.0, 350.0], [686.0, 288.0]);
+    svg.path(&[[670.0, 279.0], [680.0, 279.0]], INK, 1.2);
+    svg.text([686.0, 284.0], "middle", INK, "+");
     svg.text(
         [350.0, 368.0],
         "middle",

@@ -3,8 +3,8 @@
 /// `stored` is None before the first step. `fresh` is the step's refined centre, a unit vector. From the second
 /// step on, 0.999 parts of what was stored are kept, and 0.001 parts of the fresh one come in.
 pub fn follow(stored: Option<&[f64]>, fresh: &[f64]) -> Vec<f64> {
-    let nothing = vec![0.0; fresh.len()];
     // Fill in: from nothing, it would take a thousand steps until the stored centre is one at all.
+    let nothing = vec![0.0; fresh.len()];
     let stored = stored.unwrap_or(&nothing);
     stored
         .iter()
