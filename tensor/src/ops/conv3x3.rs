@@ -140,6 +140,29 @@ fn run(
 ) {
     let [b, height, width, ci] = images("conv3x3", x);
     let co = y.channels() * after.r * after.r;
+    if let Some(tile) = tiles::conv3x3_scalar(x.device().target(), ci, co) {
+        let packed = Tensor::uninit(x.device(), &[9 * ci, tile.outs]);
+        let pack = Launch::new("tuned/conv3x3_pack", "conv3x3_pack")
+            .input(w)
+            .output(&packed)
+            .params(&[packed.len(), co, tile.outs])
+            .params(&strides)
+            .each(packed.len())
+            .feeds()
+            .run();
+        let strips = b * height * width.div_ceil(tile.cols);
+        after
+            .kernel("tuned/conv3x3_scalar", [x, &packed], bias, y)
+            .constants(&tile.constants)
+            .params(&[strips, height, width, ci / tile.vec, co])
+            .param(after.slope.unwrap_or(0.0))
+            .each(strips)
+            .columns(tile.out_tiles)
+            .needs(&pack)
+            .or(plain)
+            .run();
+        return;
+    }
     let Some(tile) = tiles::conv3x3(x.device().target(), co) else {
         plain.run();
         return;
@@ -180,7 +203,16 @@ pub fn conv3x3_backward_w(x: &Tensor, dy: &Tensor) -> [RowSum; 2] {
         .constant("R", 1)
         .params(&[dw.len(), h, w, ci, co, 0, rows, chunk])
         .each(dw.len());
-    match tiles::conv3x3_backward_w(x.device().target(), ci, co) {
+    let target = x.device().target();
+    match tiles::conv3x3_backward_w(target, ci, co) {
+        Some(_) if tiles::conv3x3_backward_w_by_fours(target, ci, co) => {
+            let count = chunks * 3 * (ci / 4) * (co / 4);
+            kernel("tuned/conv3x3_backward_w_fours")
+                .params(&[count, rows, chunk, h, w, ci / 4, co / 4])
+                .each(count)
+                .or(plain)
+                .run()
+        }
         Some(tile) => {
             let teams = tile.teams(chunks, ci, co);
             kernel("tuned/conv3x3_backward_w")

@@ -9,6 +9,7 @@ use crate::kernel::uniform::fits_uniform;
 
 const PLAIN: &str = "plain/linear";
 const TUNED: &str = "tuned/linear";
+const SCALAR: &str = "tuned/linear_scalar"; // where weights are scalars
 
 /// What is applied to a product before it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,7 +156,7 @@ fn product(
     let shape = with_channels(x, co);
     check::shape(op, "residual", residual, &shape);
     let y = Tensor::like(residual.unwrap_or(x), &shape);
-    let kernel = |file| {
+    let kernel = |file, vec| {
         Launch::new(file, "linear")
             .input(x)
             .input_as(w, file == TUNED && fits_uniform(w))
@@ -164,9 +165,9 @@ fn product(
             .output(&y)
             .optional_output("KEEP", kept)
             .constant("GELU", usize::from(activation == Activation::Gelu))
-            .constant("VEC", 1) // of erf
+            .constant("VEC", vec) // of erf
     };
-    let plain = kernel(PLAIN)
+    let plain = kernel(PLAIN, 1)
         .params(&[y.len(), x.rows(), ci, co, 0])
         .each(y.len());
     let Some(tile) = tiles::linear(x.device().target(), co, ci) else {
@@ -174,10 +175,12 @@ fn product(
         return y;
     };
     let [row_tiles, column_tiles] = tile.tiles(x.rows(), co);
-    let kernel = kernel(TUNED)
-        .constants(&tile.constants)
-        .params(&[x.rows(), row_tiles])
-        .teams(row_tiles, tile.team);
+    let kernel = match tile.scalar {
+        true => kernel(SCALAR, 4).params(&[x.rows(), ci / 4]),
+        false => kernel(TUNED, 1).params(&[x.rows(), row_tiles]),
+    };
+    let kernel = kernel.constants(&tile.constants);
+    let kernel = kernel.teams(row_tiles, tile.team);
     kernel.columns(column_tiles).or(plain).run();
     y
 }
