@@ -117,6 +117,10 @@ pub const FILES: &[(&str, &str)] = &[
         include_str!("../tuned/layer_norm_backward_parts.wgsl"),
     ),
     (
+        "tuned/linear_backward_w_fours",
+        include_str!("../tuned/linear_backward_w_fours.wgsl"),
+    ),
+    (
         "tuned/linear_scalar",
         include_str!("../tuned/linear_scalar.wgsl"),
     ),

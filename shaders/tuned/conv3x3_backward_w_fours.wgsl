@@ -36,13 +36,17 @@ fn conv3x3_backward_w(grid: Grid) {
     for (var row = chunk * p.rows_per_chunk; row < last; row++) {
         let v = row % p.h + ky; // one more than the input's row
         if v < 1u || v > p.h { continue; }
-        let x_row = (row + ky - 1u) * p.w;
+        // Where x and dy lie, added to: a product is dear.
+        var at = (row + ky - 1u) * p.w * p.ci4 + i4;
+        var at_dy = row * p.w * p.co4 + o4;
+        let end = at + (p.w - 1u) * p.ci4; // the last column
         var before = vec4f();
-        var here = x[x_row * p.ci4 + i4];
+        var here = x[at];
         for (var u = 0u; u < p.w; u++) {
-            var next = x[(x_row + min(u + 1u, p.w - 1u)) * p.ci4 + i4];
-            next = select(vec4f(), next, u + 1u < p.w);
-            let g = dy[(row * p.w + u) * p.co4 + o4];
+            at += p.ci4;
+            let next = select(vec4f(), x[min(at, end)], at <= end);
+            let g = dy[at_dy];
+            at_dy += p.co4;
             acc_b += g;
             for (var e = 0u; e < 4u; e++) {
                 acc[0][e] = fma(vec4f(before[e]), g, acc[0][e]);

@@ -53,8 +53,8 @@ pub fn attention(
             .or(plain())
             .run();
     };
-    let (held, walked) = (queries.per_group, keys.per_group);
-    if let Some(tile) = tiles::attention_scalar(q.device().target(), held, walked) {
+    let counts = (queries.per_group, keys.per_group);
+    if let Some(tile) = tiles::attention_scalar(q.device().target(), counts, Walk::Keys) {
         let launch = sizes.scalar("tuned/attention_scalar", "attention", tile, queries);
         run(launch, packed.all(), false);
         return (y, lse);
@@ -156,10 +156,13 @@ fn by_slots(
             .run();
     };
     let [name_q, name_kv] = ["attention_backward_q", "attention_backward_kv"];
-    let scalar = |held: &RowLists, walked: &RowLists| {
-        tiles::attention_scalar(device.target(), held.per_group, walked.per_group)
+    let scalar = |held: &RowLists, walked: &RowLists, walk| {
+        tiles::attention_scalar(device.target(), (held.per_group, walked.per_group), walk)
     };
-    if let (Some(tile_q), Some(tile_kv)) = (scalar(queries, keys), scalar(keys, queries)) {
+    if let (Some(tile_q), Some(tile_kv)) = (
+        scalar(queries, keys, Walk::Keys),
+        scalar(keys, queries, Walk::Queries),
+    ) {
         let file = "tuned/attention_backward_q_scalar";
         let launch = sizes.scalar(file, name_q, tile_q, queries);
         run_q(launch, packed_k.all(), false);

@@ -5,8 +5,10 @@ use super::reduce::RowSum;
 use crate::Tensor;
 use crate::kernel::launch::Launch;
 use crate::kernel::tiles;
+use crate::kernel::uniform::scalars_fit_uniform;
 
 const PLAIN: &str = "plain/conv3x3";
+const SCALAR: &str = "tuned/conv3x3_scalar"; // where weights are scalars
 
 /// `y[b, v, u, o] = bias[o] + Σ x[b, v+ky−1, u+kx−1, i]·w[ky, kx, i, o] + residual[b, v, u, o]`,
 /// zero outside the image.
@@ -93,7 +95,7 @@ impl<'a> After<'a> {
     ) -> Launch {
         Launch::new(file, "conv3x3")
             .input(x)
-            .input(w)
+            .input_as(w, file == SCALAR && scalars_fit_uniform(w))
             .optional("BIAS", bias)
             .optional("RESIDUAL", self.residual)
             .output(y)
@@ -152,7 +154,7 @@ fn run(
             .run();
         let strips = b * height * width.div_ceil(tile.cols);
         after
-            .kernel("tuned/conv3x3_scalar", [x, &packed], bias, y)
+            .kernel(SCALAR, [x, &packed], bias, y)
             .constants(&tile.constants)
             .params(&[strips, height, width, ci / tile.vec, co])
             .param(after.slope.unwrap_or(0.0))

@@ -5,7 +5,7 @@ use super::reduce::RowSum;
 use crate::Tensor;
 use crate::kernel::launch::Launch;
 use crate::kernel::tiles;
-use crate::kernel::uniform::fits_uniform;
+use crate::kernel::uniform::{fits_uniform, scalars_fit_uniform};
 
 const PLAIN: &str = "plain/linear";
 const TUNED: &str = "tuned/linear";
@@ -103,6 +103,16 @@ pub fn linear_backward_w(x: &Tensor, dy: &Tensor) -> [RowSum; 2] {
         .constant("VEC", 1) // of erf
         .params(&[dw.len(), rows, ci, co, chunk])
         .each(dw.len());
+    if let Some(tile) = tiles::linear_backward_w_fours(device.target(), co, ci) {
+        let count = chunks * tile.tiles;
+        kernel("tuned/linear_backward_w_fours")
+            .constants(&tile.constants)
+            .params(&[count, rows, ci / 4, co / 4, chunk])
+            .each(count)
+            .or(plain)
+            .run();
+        return [RowSum::new(dw, &[co, ci]), RowSum::new(db, &[co])];
+    }
     match tiles::linear_backward_w(device.target(), co, ci) {
         Some(tile) => {
             let count = chunks * tile.tiles;
@@ -157,9 +167,14 @@ fn product(
     check::shape(op, "residual", residual, &shape);
     let y = Tensor::like(residual.unwrap_or(x), &shape);
     let kernel = |file, vec| {
+        let is_uniform = match file {
+            TUNED => fits_uniform(w),
+            SCALAR => scalars_fit_uniform(w),
+            _ => false,
+        };
         Launch::new(file, "linear")
             .input(x)
-            .input_as(w, file == TUNED && fits_uniform(w))
+            .input_as(w, is_uniform)
             .optional("BIAS", bias)
             .optional("RESIDUAL", residual)
             .output(&y)

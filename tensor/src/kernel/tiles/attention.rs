@@ -85,21 +85,26 @@ impl AttentionScalar {
 }
 
 /// For lists of `held` slots that meet lists of `walked`, which a block divides.
-/// GPU, forward: 60 registers and 12 waves, 76 of 148 instructions of the loop are multiply-adds, 32 are run
-/// where a score is far above the reference alone (safe: 108, 7 waves, 77 of 193). Gradients: 72
-/// registers, 56 of 84, and 84, 76 of 104 (safe: 120, 112 of 213, and 132, 152 of 233). Four keys a step
-/// would make 57 % of the forward pass, but 128 registers where there are no scalars. Three rows: 84
-/// registers forward.
+/// GPU, held queries: 60 registers and 12 waves forward, where 76 of 148 instructions of the loop are
+/// multiply-adds, and 32 are run only where a score is far above the reference (safe: 108, 7 waves, 77 of
+/// 193); 72, 10 waves, 56 of 84 in the gradient (safe: 120, 6, 112 of 213). Four keys a step would be 57 %
+/// forward, but take 128 registers on NVIDIA's Ampere, where keys are no scalars.
+/// Held keys: 48 registers, 16 waves, 38 of 59 (safe: 132, 5, 152 of 233). Two rows would be 73 %, but 104
+/// registers on Ampere, a third of its warps.
 pub(crate) fn attention_scalar(
     target: &Target,
-    held: usize,
-    walked: usize,
+    (held, walked): (usize, usize),
+    walk: Walk,
 ) -> Option<AttentionScalar> {
     if tuned(target)?.class != Class::Gpu {
         return None;
     }
+    let most = match walk {
+        Walk::Keys => 2,
+        Walk::Queries => 1,
+    };
     Some(AttentionScalar {
-        rows: if held > WG { 2 } else { 1 },
+        rows: most.min(held.div_ceil(WG)),
         block: if walked.is_multiple_of(2) { 2 } else { 1 },
     })
 }

@@ -2,10 +2,11 @@
 //!
 //! A tile is what one invocation, or a team of them, makes. Each function is the row of one kernel and
 //! gives None where its plain form is to run: everywhere in plain mode, and for sizes that the tuned
-//! form does not take. The last arm of each `match` is the safe row: what nobody has measured takes
-//! it, GPUs of all makers among them as yet. Beside a row stands what it was chosen by: times of a
-//! software driver on two cores, or what a GPU's own compiler says of one invocation (registers,
-//! and the waves that fit at once, of 16, on RDNA3; no GPU has run them).
+//! form does not take; those of kernels for GPUs alone, everywhere else. The last arm of each `match` is the
+//! safe row: what nobody has measured takes it. Beside a row stands what it was chosen by: times of a
+//! software driver on two cores, or what a GPU's own compiler says of one invocation: registers, and the
+//! waves that fit at once, of 16, on RDNA 3. No GPU has run them; `docs/performance.md` has the figures of
+//! other GPUs, and what was tried.
 
 mod attention;
 mod centres;
