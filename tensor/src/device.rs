@@ -139,11 +139,6 @@ impl Device {
         storage.max(uniform.unwrap_or(1)).into()
     }
 
-    /// Where a uniform may begin in a buffer: at multiples of this.
-    pub(crate) fn uniform_alignment(&self) -> u64 {
-        self.0.raw.limits.min_uniform_buffer_offset_alignment.into()
-    }
-
     /// Counters, for tests and profiles.
     pub fn stats(&self) -> Stats {
         let recorder = self.0.recorder.lock();

@@ -17,7 +17,8 @@ pub(crate) fn fits_uniform(x: &Tensor) -> bool {
 /// Whether kernels whose invocations all load the same of x should take it as a uniform.
 pub(crate) fn scalars_fit_uniform(x: &Tensor) -> bool {
     let device = x.device();
-    let aligned = x.buffer().start.is_multiple_of(device.uniform_alignment());
+    let alignment = device.raw().limits.min_uniform_buffer_offset_alignment;
+    let aligned = x.buffer().start.is_multiple_of(alignment.into());
     x.buffer().bytes <= device.target().scalar_bytes && aligned && !x.is_half()
 }
 
