@@ -31,7 +31,8 @@ fn no_work_is_done_for_the_gradients_of_an_image_or_a_target() {
     let data = [&image, &target].map(|t| Var::constant(t.clone()));
     let wanted = [&image, &target].map(|t| Var::parameter(t.clone()));
     let least = dispatches(&data[0], &data[1]);
-    assert_eq!(dispatches(&wanted[0], &data[1]), least + 1);
+    let of_image = dispatches(&wanted[0], &data[1]) - least;
+    assert!((1..=2).contains(&of_image), "{of_image}"); // a GPU's kernel has the weights packed before
     assert_eq!(dispatches(&data[0], &wanted[1]), least + 1);
     assert!(wanted.iter().all(|v| v.grad().is_some()));
     assert!(data.iter().all(|v| v.grad().is_none()));

@@ -88,10 +88,50 @@ pub const FILES: &[(&str, &str)] = &[
         "tuned/nearest_centre",
         include_str!("../tuned/nearest_centre.wgsl"),
     ),
+    (
+        "tuned/attention_backward_kv_scalar",
+        include_str!("../tuned/attention_backward_kv_scalar.wgsl"),
+    ),
+    (
+        "tuned/attention_backward_q_scalar",
+        include_str!("../tuned/attention_backward_q_scalar.wgsl"),
+    ),
+    (
+        "tuned/attention_scalar",
+        include_str!("../tuned/attention_scalar.wgsl"),
+    ),
+    (
+        "tuned/conv3x3_backward_w_fours",
+        include_str!("../tuned/conv3x3_backward_w_fours.wgsl"),
+    ),
+    (
+        "tuned/conv3x3_pack",
+        include_str!("../tuned/conv3x3_pack.wgsl"),
+    ),
+    (
+        "tuned/conv3x3_scalar",
+        include_str!("../tuned/conv3x3_scalar.wgsl"),
+    ),
+    (
+        "tuned/layer_norm_backward_parts",
+        include_str!("../tuned/layer_norm_backward_parts.wgsl"),
+    ),
+    (
+        "tuned/linear_backward_w_fours",
+        include_str!("../tuned/linear_backward_w_fours.wgsl"),
+    ),
+    (
+        "tuned/linear_scalar",
+        include_str!("../tuned/linear_scalar.wgsl"),
+    ),
     ("lib/attention", include_str!("../lib/attention.wgsl")),
     (
         "lib/attention_keys",
         include_str!("../lib/attention_keys.wgsl"),
+    ),
+    (
+        "lib/attention_slots",
+        include_str!("../lib/attention_slots.wgsl"),
     ),
     (
         "lib/attention_tile",

@@ -36,6 +36,7 @@ const CONSTANTS: &[(&str, u32)] = &[
     ("M", 16),
     ("MIRROR", 1),
     ("OUTS", 4),
+    ("OUTS4", 2),
     ("PART", 5),
     ("PARTS", 16),
     ("R", 2),
@@ -50,8 +51,12 @@ const CONSTANTS: &[(&str, u32)] = &[
 const IN_FOURS: &[&str] = &[
     "tuned/attention",
     "tuned/attention_backward_kv",
+    "tuned/attention_backward_kv_scalar",
     "tuned/attention_backward_q",
+    "tuned/attention_backward_q_scalar",
     "tuned/attention_pack",
+    "tuned/attention_scalar",
+    "tuned/linear_scalar",
 ];
 
 /// Kernels whose V may be four numbers as well as one.
@@ -62,10 +67,12 @@ const IN_VECS: &[&str] = &[
     "plain/rows",
     "plain/sort_tokens",
     "plain/unit",
+    "tuned/conv3x3_scalar",
     "tuned/depthwise5x5",
     "tuned/depthwise5x5_backward_w",
     "tuned/layer_norm",
     "tuned/layer_norm_backward",
+    "tuned/layer_norm_backward_parts",
 ];
 
 /// The kernels: all files but the library's.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::gpu::pipeline::Pipeline;
 use crate::kernel::launch::Launch;
-use crate::kernel::tiles::Attention;
+use crate::kernel::team::WG;
+use crate::kernel::tiles::{Attention, AttentionScalar};
 use crate::kernel::uniform::{fits_uniform, is_wanted_for, uniform_pieces};
 use crate::lists::{AttentionLists, RowLists};
 use crate::tensor::Tensor;
@@ -87,6 +88,19 @@ impl Sizes {
         self.tiled(file, entry, tile, count, lists.start)
     }
 
+    /// A tuned kernel over all lists whose keys or queries are scalars, and which holds the slots of `held`.
+    pub fn scalar(
+        &self,
+        file: &'static str,
+        entry: &'static str,
+        tile: AttentionScalar,
+        held: &RowLists,
+    ) -> Launch {
+        let count = self.lists * tile.groups(held.per_group);
+        let launch = self.scaled(file, entry, count, 0);
+        launch.constants(&tile.constants()).each(count * WG)
+    }
+
     fn tiled(
         &self,
         file: &'static str,
@@ -95,12 +109,23 @@ impl Sizes {
         count: usize,
         first: usize,
     ) -> Launch {
+        let launch = self.scaled(file, entry, count, first);
+        let launch = launch.constants(&tile.constants());
+        launch.teams(count, tile.team)
+    }
+
+    fn scaled(
+        &self,
+        file: &'static str,
+        entry: &'static str,
+        count: usize,
+        first: usize,
+    ) -> Launch {
         // Scores as exponents of 2.
         let scale = std::f32::consts::LOG2_E / (self.dk as f32).sqrt();
-        let launch = self.heads(Launch::new(file, entry));
-        let launch = launch.constants(&tile.constants()).constant("VEC", 4);
+        let launch = self.heads(Launch::new(file, entry)).constant("VEC", 4);
         let launch = launch.params(&[count, first]).params(&self.params);
-        launch.param(scale).teams(count, tile.team)
+        launch.param(scale)
     }
 }
 

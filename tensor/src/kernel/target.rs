@@ -29,6 +29,9 @@ pub(crate) struct Target {
     /// Where a load from a storage buffer is dear and one from a uniform is not: how many bytes of
     /// an input a kernel can take as a uniform.
     pub uniform_bytes: Option<u64>,
+    /// How many bytes of an input that all invocations of a workgroup load alike a kernel can take as a
+    /// uniform: some GPUs have registers for what is loaded from there. 0 where it would bring nothing.
+    pub scalar_bytes: u64,
     /// Whether parameters are immediates. If not, they are a uniform behind the last output.
     pub immediates: bool,
     /// Whether loops get a round to spare: see `spare_rounds.rs`.
@@ -80,6 +83,10 @@ impl Target {
             class,
             lanes,
             uniform_bytes: (lanes > 1 && dear).then_some(limits.max_uniform_buffer_binding_size),
+            scalar_bytes: match class {
+                Class::Gpu => limits.max_uniform_buffer_binding_size.min(64 << 10),
+                _ => 0,
+            },
             immediates: overrides
                 .immediates
                 .unwrap_or(features.contains(wgpu::Features::IMMEDIATES))

@@ -1,5 +1,5 @@
 //! Inputs bound as uniforms, where a device's loads from storage buffers are dear
-//! (`Target::uniform_bytes`).
+//! (`Target::uniform_bytes`), or where it has registers for them (`Target::scalar_bytes`).
 
 use std::ops::Range;
 
@@ -12,6 +12,14 @@ pub(crate) fn fits_uniform(x: &Tensor) -> bool {
     let aligned = x.buffer().start.is_multiple_of(device.binding_alignment());
     let most = device.target().uniform_bytes;
     most.is_some_and(|most| x.buffer().bytes <= most && aligned && !x.is_half())
+}
+
+/// Whether kernels whose invocations all load the same of x should take it as a uniform.
+pub(crate) fn scalars_fit_uniform(x: &Tensor) -> bool {
+    let device = x.device();
+    let alignment = device.raw().limits.min_uniform_buffer_offset_alignment;
+    let aligned = x.buffer().start.is_multiple_of(alignment.into());
+    x.buffer().bytes <= device.target().scalar_bytes && aligned && !x.is_half()
 }
 
 /// Whether so many bytes fit a uniform, where the device asks for uniforms at all.

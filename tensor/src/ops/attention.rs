@@ -6,7 +6,7 @@ use crate::Tensor;
 use crate::kernel::launch::Launch;
 use crate::kernel::packed::{Packed, Sizes};
 use crate::kernel::tiles::{self, Walk};
-use crate::lists::AttentionLists;
+use crate::lists::{AttentionLists, RowLists};
 
 /// `y_i = Σ_j softmax_j(q_i·k_j / √dk)·v_j` over the keys j of i's group, head by head.
 ///
@@ -40,11 +40,10 @@ pub fn attention(
         return (y, lse);
     };
     let packed = Packed::keys(&sizes, k, v, keys);
-    for piece in packed.pieces(&sizes) {
-        sizes
-            .tuned("tuned/attention", "attention", tile, &piece.lists, queries)
+    let run = |launch: Launch, keys_packed: &Tensor, is_uniform| {
+        launch
             .input(q)
-            .input_as(&piece.packed, piece.is_uniform)
+            .input_as(keys_packed, is_uniform)
             .input(&keys.index)
             .input(&queries.index)
             .output(&y)
@@ -53,6 +52,16 @@ pub fn attention(
             .needs(&packed.kernel)
             .or(plain())
             .run();
+    };
+    let counts = (queries.per_group, keys.per_group);
+    if let Some(tile) = tiles::attention_scalar(q.device().target(), counts, Walk::Keys) {
+        let launch = sizes.scalar("tuned/attention_scalar", "attention", tile, queries);
+        run(launch, packed.all(), false);
+        return (y, lse);
+    }
+    for piece in packed.pieces(&sizes) {
+        let launch = sizes.tuned("tuned/attention", "attention", tile, &piece.lists, queries);
+        run(launch, &piece.packed, piece.is_uniform);
     }
     (y, lse)
 }
@@ -121,32 +130,56 @@ fn by_slots(
     };
     let packed_q = Packed::queries(&sizes, q, (y, lse), dy, queries);
     let packed_k = Packed::keys(&sizes, k, v, keys);
-    let tuned = |file, entry, tile, lists: &_, held| {
-        let launch: Launch = sizes.tuned(file, entry, tile, lists, held);
-        launch.needs(&packed_q.kernel).needs(&packed_k.kernel)
-    };
-    for piece in packed_k.pieces(&sizes) {
-        let (file, entry) = ("tuned/attention_backward_q", "attention_backward_q");
-        tuned(file, entry, tile_q, &piece.lists, queries)
+    let run_q = |launch: Launch, packed: &Tensor, is_uniform| {
+        launch
             .input(packed_q.all())
-            .input_as(&piece.packed, piece.is_uniform)
+            .input_as(packed, is_uniform)
             .input(&keys.index)
             .output(&dq)
             .constants(&packed_k.constants())
+            .needs(&packed_q.kernel)
+            .needs(&packed_k.kernel)
             .or(plain_q())
             .run();
-    }
-    for piece in packed_q.pieces(&sizes) {
-        let (file, entry) = ("tuned/attention_backward_kv", "attention_backward_kv");
-        tuned(file, entry, tile_kv, &piece.lists, keys)
-            .input_as(&piece.packed, piece.is_uniform)
+    };
+    let run_kv = |launch: Launch, packed: &Tensor, is_uniform| {
+        launch
+            .input_as(packed, is_uniform)
             .input(packed_k.all())
             .input(&keys.index)
             .output(&dk)
             .output(&dv)
             .constants(&packed_q.constants_with(&packed_k))
+            .needs(&packed_q.kernel)
+            .needs(&packed_k.kernel)
             .or(plain_kv())
             .run();
+    };
+    let [name_q, name_kv] = ["attention_backward_q", "attention_backward_kv"];
+    let scalar = |held: &RowLists, walked: &RowLists, walk| {
+        tiles::attention_scalar(device.target(), (held.per_group, walked.per_group), walk)
+    };
+    if let (Some(tile_q), Some(tile_kv)) = (
+        scalar(queries, keys, Walk::Keys),
+        scalar(keys, queries, Walk::Queries),
+    ) {
+        let file = "tuned/attention_backward_q_scalar";
+        let launch = sizes.scalar(file, name_q, tile_q, queries);
+        run_q(launch, packed_k.all(), false);
+        let file = "tuned/attention_backward_kv_scalar";
+        let launch = sizes.scalar(file, name_kv, tile_kv, keys);
+        run_kv(launch, packed_q.all(), false);
+        return [dq, dk, dv];
+    }
+    for piece in packed_k.pieces(&sizes) {
+        let file = "tuned/attention_backward_q";
+        let launch = sizes.tuned(file, name_q, tile_q, &piece.lists, queries);
+        run_q(launch, &piece.packed, piece.is_uniform);
+    }
+    for piece in packed_q.pieces(&sizes) {
+        let file = "tuned/attention_backward_kv";
+        let launch = sizes.tuned(file, name_kv, tile_kv, &piece.lists, keys);
+        run_kv(launch, &piece.packed, piece.is_uniform);
     }
     [dq, dk, dv]
 }

@@ -5,8 +5,10 @@ use super::reduce::RowSum;
 use crate::Tensor;
 use crate::kernel::launch::Launch;
 use crate::kernel::tiles;
+use crate::kernel::uniform::scalars_fit_uniform;
 
 const PLAIN: &str = "plain/conv3x3";
+const SCALAR: &str = "tuned/conv3x3_scalar"; // where weights are scalars
 
 /// `y[b, v, u, o] = bias[o] + Σ x[b, v+ky−1, u+kx−1, i]·w[ky, kx, i, o] + residual[b, v, u, o]`,
 /// zero outside the image.
@@ -93,7 +95,7 @@ impl<'a> After<'a> {
     ) -> Launch {
         Launch::new(file, "conv3x3")
             .input(x)
-            .input(w)
+            .input_as(w, file == SCALAR && scalars_fit_uniform(w))
             .optional("BIAS", bias)
             .optional("RESIDUAL", self.residual)
             .output(y)
@@ -140,6 +142,29 @@ fn run(
 ) {
     let [b, height, width, ci] = images("conv3x3", x);
     let co = y.channels() * after.r * after.r;
+    if let Some(tile) = tiles::conv3x3_scalar(x.device().target(), ci, co) {
+        let packed = Tensor::uninit(x.device(), &[9 * ci, tile.outs]);
+        let pack = Launch::new("tuned/conv3x3_pack", "conv3x3_pack")
+            .input(w)
+            .output(&packed)
+            .params(&[packed.len(), co, tile.outs])
+            .params(&strides)
+            .each(packed.len())
+            .feeds()
+            .run();
+        let strips = b * height * width.div_ceil(tile.cols);
+        after
+            .kernel(SCALAR, [x, &packed], bias, y)
+            .constants(&tile.constants)
+            .params(&[strips, height, width, ci / tile.vec, co])
+            .param(after.slope.unwrap_or(0.0))
+            .each(strips)
+            .columns(tile.out_tiles)
+            .needs(&pack)
+            .or(plain)
+            .run();
+        return;
+    }
     let Some(tile) = tiles::conv3x3(x.device().target(), co) else {
         plain.run();
         return;
@@ -180,7 +205,16 @@ pub fn conv3x3_backward_w(x: &Tensor, dy: &Tensor) -> [RowSum; 2] {
         .constant("R", 1)
         .params(&[dw.len(), h, w, ci, co, 0, rows, chunk])
         .each(dw.len());
-    match tiles::conv3x3_backward_w(x.device().target(), ci, co) {
+    let target = x.device().target();
+    match tiles::conv3x3_backward_w(target, ci, co) {
+        Some(_) if tiles::conv3x3_backward_w_by_fours(target, ci, co) => {
+            let count = chunks * 3 * (ci / 4) * (co / 4);
+            kernel("tuned/conv3x3_backward_w_fours")
+                .params(&[count, rows, chunk, h, w, ci / 4, co / 4])
+                .each(count)
+                .or(plain)
+                .run()
+        }
         Some(tile) => {
             let teams = tile.teams(chunks, ci, co);
             kernel("tuned/conv3x3_backward_w")

@@ -60,6 +60,9 @@ pub fn layer_norm_backward(
     check::shape("layer_norm_backward", "residual", residual, x.shape());
     let (c, rows) = (x.channels(), x.rows());
     let target = x.device().target();
+    if let Some(chunk) = tiles::layer_norm_backward_parts(target) {
+        return backward_parts([x, dy, w, stats], residual, chunk);
+    }
     let tile = tiles::layer_norm_backward(target);
     let NormRows { rows: each, wg } = tile.unwrap_or(NormRows::PLAIN);
     let groups = rows.div_ceil(each * wg);
@@ -90,7 +93,55 @@ pub fn layer_norm_backward(
         }
         None => plain.run(),
     };
+    let [dw, db] = halves(sums);
+    (dx, dw, db)
+}
+
+/// The sums of the rows of dw and db, which lie side by side.
+fn halves(sums: Tensor) -> [RowSum; 2] {
+    let c = sums.channels() / 2;
     let (sums, _) = few_rows(sums, 0..2 * c);
-    let sum = |columns| RowSum::of_columns(sums.clone(), columns, &[c]);
-    (dx, sum(0..c), sum(c..2 * c))
+    [0..c, c..2 * c].map(|columns| RowSum::of_columns(sums.clone(), columns, &[c]))
+}
+
+/// [`layer_norm_backward`] in two kernels: of dx, and of dw and db, summed over so many rows at first.
+fn backward_parts(
+    [x, dy, w, stats]: [&Tensor; 4],
+    residual: Option<&Tensor>,
+    chunk: usize,
+) -> (Tensor, RowSum, RowSum) {
+    let (c, rows) = (x.channels(), x.rows());
+    let (vec, chunks) = (vec_width(x.device().target(), c), rows.div_ceil(chunk));
+    let dx = Tensor::uninit(x.device(), x.shape());
+    let sums = Tensor::uninit(x.device(), &[chunks, 2 * c]);
+    let plain = || {
+        let launch = Launch::new("plain/layer_norm", "layer_norm_backward");
+        let launch = launch.input(x).input(dy).input(w).input(stats);
+        let launch = launch.optional("RESIDUAL", residual);
+        let launch = launch.output(&dx).output(&sums).each(chunks);
+        launch.params(&[chunks, rows, c, chunk]).param(0.0)
+    };
+    let kernel = |entry| {
+        let launch = Launch::new("tuned/layer_norm_backward_parts", entry);
+        launch.constant("VEC", vec).input(x).input(dy)
+    };
+    kernel("layer_norm_backward_x")
+        .input(w)
+        .input(stats)
+        .optional("RESIDUAL", residual)
+        .output(&dx)
+        .params(&[rows, rows, c / vec, 0])
+        .each(rows)
+        .or(plain())
+        .run();
+    let count = chunks * (c / vec);
+    kernel("layer_norm_backward_w")
+        .input(stats)
+        .output(&sums)
+        .params(&[count, rows, c / vec, chunk])
+        .each(count)
+        .or(plain())
+        .run();
+    let [dw, db] = halves(sums);
+    (dx, dw, db)
 }

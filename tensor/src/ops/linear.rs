@@ -5,10 +5,11 @@ use super::reduce::RowSum;
 use crate::Tensor;
 use crate::kernel::launch::Launch;
 use crate::kernel::tiles;
-use crate::kernel::uniform::fits_uniform;
+use crate::kernel::uniform::{fits_uniform, scalars_fit_uniform};
 
 const PLAIN: &str = "plain/linear";
 const TUNED: &str = "tuned/linear";
+const SCALAR: &str = "tuned/linear_scalar"; // where weights are scalars
 
 /// What is applied to a product before it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +103,16 @@ pub fn linear_backward_w(x: &Tensor, dy: &Tensor) -> [RowSum; 2] {
         .constant("VEC", 1) // of erf
         .params(&[dw.len(), rows, ci, co, chunk])
         .each(dw.len());
+    if let Some(tile) = tiles::linear_backward_w_fours(device.target(), co, ci) {
+        let count = chunks * tile.tiles;
+        kernel("tuned/linear_backward_w_fours")
+            .constants(&tile.constants)
+            .params(&[count, rows, ci / 4, co / 4, chunk])
+            .each(count)
+            .or(plain)
+            .run();
+        return [RowSum::new(dw, &[co, ci]), RowSum::new(db, &[co])];
+    }
     match tiles::linear_backward_w(device.target(), co, ci) {
         Some(tile) => {
             let count = chunks * tile.tiles;
@@ -155,18 +166,23 @@ fn product(
     let shape = with_channels(x, co);
     check::shape(op, "residual", residual, &shape);
     let y = Tensor::like(residual.unwrap_or(x), &shape);
-    let kernel = |file| {
+    let kernel = |file, vec| {
+        let is_uniform = match file {
+            TUNED => fits_uniform(w),
+            SCALAR => scalars_fit_uniform(w),
+            _ => false,
+        };
         Launch::new(file, "linear")
             .input(x)
-            .input_as(w, file == TUNED && fits_uniform(w))
+            .input_as(w, is_uniform)
             .optional("BIAS", bias)
             .optional("RESIDUAL", residual)
             .output(&y)
             .optional_output("KEEP", kept)
             .constant("GELU", usize::from(activation == Activation::Gelu))
-            .constant("VEC", 1) // of erf
+            .constant("VEC", vec) // of erf
     };
-    let plain = kernel(PLAIN)
+    let plain = kernel(PLAIN, 1)
         .params(&[y.len(), x.rows(), ci, co, 0])
         .each(y.len());
     let Some(tile) = tiles::linear(x.device().target(), co, ci) else {
@@ -174,10 +190,12 @@ fn product(
         return y;
     };
     let [row_tiles, column_tiles] = tile.tiles(x.rows(), co);
-    let kernel = kernel(TUNED)
-        .constants(&tile.constants)
-        .params(&[x.rows(), row_tiles])
-        .teams(row_tiles, tile.team);
+    let kernel = match tile.scalar {
+        true => kernel(SCALAR, 4).params(&[x.rows(), ci / 4]),
+        false => kernel(TUNED, 1).params(&[x.rows(), row_tiles]),
+    };
+    let kernel = kernel.constants(&tile.constants);
+    let kernel = kernel.teams(row_tiles, tile.team);
     kernel.columns(column_tiles).or(plain).run();
     y
 }
