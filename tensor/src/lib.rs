@@ -37,6 +37,7 @@ pub use device::Device;
 pub use error::{Error, Result};
 pub use gpu::adapter::{AdapterSummary, list_adapters};
 pub use gpu::profiler::{Clock, Event, KernelTime, Profile};
+pub use kernel::uses::{KernelUse, LaunchUse};
 pub use kernel::wgsl::kernel_source;
 pub use settings::{Kernels, Overrides};
 pub use stats::Stats;
