@@ -67,8 +67,8 @@ fn variants(device: &Device) -> Result<BTreeMap<String, Variant>> {
             let at = |(a, b)| Work::at(BATCH, (small as f64, a), (large as f64, b));
             pairs.map(at).collect()
         } else {
-            // Another kernel for another batch, or lists that it is the same for.
-            let times = |work: &Work| Work::at(BATCH, (0.0, &Work::NONE), (large as f64, work));
+            // Other launches for another batch, as of sums in stages.
+            let times = |work: &Work| work.times(BATCH / large as f64);
             large_works.iter().map(times).collect()
         };
         let name = kernel.name.to_string();
@@ -93,27 +93,24 @@ pub fn report(target: &Target) -> Result<String> {
     let variants = variants(&device)?;
     let driver = Driver::open()?;
     let mut rows = String::new();
-    let (mut forward, mut step) = (Some(0.0), Some(0.0));
+    let mut totals = [Some(0.0); 2]; // None where the driver prints no code
     for (name, variant) in &variants {
         let row = match compile(&driver, &variant.kernel) {
             Ok((kernel, compiled)) => {
-                let time = |works: &[Work]| -> Option<f64> {
+                let time = |works: &[Work]| {
                     let code = kernel.code?;
                     let kernel = predict::Kernel {
                         workgroup: kernel.workgroup,
                         code,
                         resident: target.resident(&compiled),
                     };
-                    Some(
-                        works
-                            .iter()
-                            .map(|work| seconds(target, &kernel, work))
-                            .sum(),
-                    )
+                    let each = works.iter().map(|work| seconds(target, &kernel, work));
+                    Some(each.sum::<f64>())
                 };
                 let times = [time(&variant.forward), time(&variant.step)];
-                forward = forward.zip(times[0]).map(|(sum, t)| sum + t);
-                step = step.zip(times[1]).map(|(sum, t)| sum + t);
+                for (sum, time) in totals.iter_mut().zip(times) {
+                    *sum = sum.zip(time).map(|(sum, time)| sum + time);
+                }
                 row(&compiled, kernel.code, times)
             }
             Err(reason) => {
@@ -124,15 +121,16 @@ pub fn report(target: &Target) -> Result<String> {
         };
         let _ = writeln!(rows, "{row} {name}");
     }
-    let total = |time: Option<f64>| time.map_or("-".to_owned(), |t| format!("{:.1} ms", 1e3 * t));
+    let [forward, step] =
+        totals.map(|time| time.map_or("-".to_owned(), |t| format!("{:.1} ms", 1e3 * t)));
     Ok(format!(
         "== {} | {} | {} | {} | forward {} | step {}\n{COLUMNS}\n{rows}",
         target.name,
         target.product,
-        driver.name,
+        driver.name.trim(),
         driver.version.trim(),
-        total(forward),
-        total(step),
+        forward,
+        step,
     ))
 }
 
@@ -154,6 +152,11 @@ pub fn print(wanted: &str) -> Result<()> {
     for (name, variant) in found {
         println!("== {name}");
         let (_, compiled) = compile(&driver, &variant.kernel)?;
+        for (work, of) in [("forward", &variant.forward), ("step", &variant.step)] {
+            for launches in of {
+                println!("{work}: {launches:?}");
+            }
+        }
         for (name, value) in &compiled.statistics {
             println!("{name}: {value}");
         }
@@ -199,7 +202,8 @@ fn row(compiled: &Compiled, code: Option<Code>, times: [Option<f64>; 2]) -> Stri
         let _ = write!(row, " {:>4}", whole(n));
     }
     for time in times {
-        let time = time.map_or("-".to_owned(), |t| format!("{:.3}", 1e3 * t));
+        let ran = time.filter(|&t| t > 0.0); // the other work may not ask for it
+        let time = ran.map_or("-".to_owned(), |t| format!("{:.3}", 1e3 * t));
         let _ = write!(row, " {time:>8}");
     }
     row

@@ -16,14 +16,6 @@ pub struct Work {
 }
 
 impl Work {
-    /// Nothing.
-    pub const NONE: Work = Work {
-        count: 0.0,
-        workgroups: 0.0,
-        bytes: 0.0,
-        multiply_adds: Some(0.0),
-    };
-
     /// Of a kernel's launch.
     pub fn of(kernel: &KernelUse, launch: &LaunchUse) -> Work {
         Work {
@@ -31,6 +23,16 @@ impl Work {
             workgroups: launch.workgroups() as f64,
             bytes: launch.bytes.iter().sum::<u64>() as f64,
             multiply_adds: multiply_adds(kernel, launch),
+        }
+    }
+
+    /// As many launches, each of so many times as much.
+    pub fn times(&self, factor: f64) -> Work {
+        Work {
+            count: self.count,
+            workgroups: factor * self.workgroups,
+            bytes: factor * self.bytes,
+            multiply_adds: self.multiply_adds.map(|n| factor * n),
         }
     }
 
