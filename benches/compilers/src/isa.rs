@@ -247,7 +247,11 @@ fn nak(line: &str) -> Option<Line> {
         _ => 0.0,
     };
     (count.instructions, count.slots) = (1.0, 1.0);
-    let jump = if name == "bra" { words.next_back() } else { None };
+    let jump = if name == "bra" {
+        words.next_back()
+    } else {
+        None
+    };
     Some(Line::Code(count, jump.map(str::to_owned)))
 }
 
