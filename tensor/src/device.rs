@@ -13,7 +13,6 @@ use crate::gpu::work::{Work, map};
 use crate::gpu::{adapter, profiler::Profile};
 use crate::kernel::pipelines::Pipelines;
 use crate::kernel::target::Target;
-use crate::kernel::uses::{KernelUse, Uses};
 use crate::pool::{Pool, size_class};
 use crate::{Error, Overrides, Result, Stats};
 
@@ -334,16 +333,6 @@ impl Device {
         }
         recorder.read_backs += 1;
         recorder.submit(&self.0.raw, true);
-    }
-
-    /// Runs `f` and tells the kernels that it recorded, with what their compiler is given and how they are
-    /// launched. It waits for none of them. One such question at a time: a second one ends the first.
-    pub fn kernels_of<T>(&self, f: impl FnOnce() -> T) -> (T, Vec<KernelUse>) {
-        self.0.pipelines.lock().uses = Some(Uses::default());
-        let result = f();
-        let uses = self.0.pipelines.lock().uses.take();
-        let uses = uses.unwrap_or_else(|| panic!("kernels_of: another one ended it"));
-        (result, uses.finish())
     }
 
     /// Runs `f` and tells where the time of its kernels went. The first `events` dispatches are

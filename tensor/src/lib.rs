@@ -26,6 +26,7 @@ mod error;
 mod filled;
 mod gpu;
 mod kernel;
+mod kernels_of;
 mod lists;
 pub mod ops;
 mod pool;
