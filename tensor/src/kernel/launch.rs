@@ -22,6 +22,7 @@ use crate::gpu::pipeline::{Bindings, PARAMS_BINDING, Pipeline};
 use crate::gpu::work::{Dispatch, Otherwise, Work};
 use crate::kernel::pipelines::Pipelines;
 use crate::kernel::team::{Team, WG};
+use crate::kernel::uses::LaunchUse;
 use crate::kernel::wgsl::Kernel;
 use crate::tensor::{Element, Tensor};
 
@@ -299,7 +300,15 @@ impl Call {
         pipelines: &Mutex<Pipelines>,
         params_buffer: Option<&(wgpu::Buffer, u64)>,
     ) -> Dispatch {
-        let pipeline = pipelines.lock().get(device, self.kernel, self.bindings);
+        let launch = || LaunchUse {
+            count: 1,
+            groups: self.groups,
+            bytes: self.buffers.iter().map(|&(_, _, bytes)| bytes).collect(),
+            params: self.params.clone(),
+        };
+        let pipeline = pipelines
+            .lock()
+            .get(device, self.kernel, self.bindings, launch);
         let params = params_buffer.map(|(buffer, bytes)| (buffer.clone(), 0, *bytes));
         let params = params.as_ref().map(|part| entry(PARAMS_BINDING, part));
         let buffers = self.buffers.iter().enumerate();

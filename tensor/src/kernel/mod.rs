@@ -9,4 +9,5 @@ pub(crate) mod target;
 pub(crate) mod team;
 pub(crate) mod tiles;
 pub(crate) mod uniform;
+pub(crate) mod uses;
 pub(crate) mod wgsl;

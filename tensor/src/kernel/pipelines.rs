@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::gpu::compiler::{Compiler, Job};
 use crate::gpu::pipeline::{Bindings, Pipeline};
 use crate::kernel::target::Target;
+use crate::kernel::uses::{LaunchUse, Uses};
 use crate::kernel::wgsl::Kernel;
 
 type Layouts = (wgpu::BindGroupLayout, wgpu::PipelineLayout);
@@ -16,6 +17,7 @@ pub(crate) struct Pipelines {
     layouts: HashMap<Bindings, Layouts>,
     compiler: Compiler,
     target: Target,
+    pub uses: Option<Uses>, // where somebody asks for them
 }
 
 impl Pipelines {
@@ -25,21 +27,37 @@ impl Pipelines {
             layouts: HashMap::new(),
             compiler,
             target,
+            uses: None,
         }
     }
 
-    /// The kernel's pipeline for these bindings. At its first use the compiler is sent for it.
+    /// The kernel's pipeline for these bindings. At its first use the compiler is sent for it. `launch`
+    /// tells what it is launched over, if somebody asks.
     pub fn get(
         &mut self,
         device: &wgpu::Device,
         kernel: Kernel,
         bindings: Bindings,
+        launch: impl FnOnce() -> LaunchUse,
     ) -> Arc<Pipeline> {
         let key = (kernel, bindings);
-        if let Some(made) = self.made.get(&key) {
+        let pipeline = self.made(device, &key);
+        if let Some(uses) = &mut self.uses {
+            uses.note(
+                &pipeline,
+                (&key.0, &key.1),
+                self.target.spare_rounds,
+                launch(),
+            );
+        }
+        pipeline
+    }
+
+    fn made(&mut self, device: &wgpu::Device, key: &(Kernel, Bindings)) -> Arc<Pipeline> {
+        if let Some(made) = self.made.get(key) {
             return made.clone();
         }
-        let (kernel, bindings) = &key;
+        let (kernel, bindings) = key;
         let (layout, pipeline_layout) = self
             .layouts
             .entry(bindings.clone())
@@ -56,7 +74,7 @@ impl Pipelines {
                 bindings: bindings.clone(),
             });
         }
-        self.made.insert(key, pipeline.clone());
+        self.made.insert(key.clone(), pipeline.clone());
         pipeline
     }
 }
