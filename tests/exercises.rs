@@ -47,6 +47,7 @@ fn a_hole_says_once_what_to_fill_in() {
         let file = exercise.file;
         assert!(file.starts_with(&format!("e{:02}_", i + 1)), "{file}");
         assert!((1..=14).contains(&exercise.chapter), "{file}");
+        assert!((1..=3).contains(&exercise.stars), "{file}");
         assert!(!exercise.task.is_empty(), "{file}");
         let count = |side| text(side, file).matches("Fill in:").count();
         assert_eq!(count(Side::Hole), 1, "{file}");

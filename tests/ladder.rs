@@ -66,9 +66,9 @@ const LADDER: &[(&str, &[&str])] = &[
     (
         "08_online_softmax",
         &[
-            r"online softmax, plain softmax: largest difference \de-[789]",
-            r"a gradient: kernel, host: largest difference \de-",
-            r"kept for the way back: 96 numbers, not 9216",
+            r"online, plain: largest difference \de-[789]",
+            r"d[qkv]: largest difference \de-",
+            r"kept beside q, k, v and y: 96 numbers, not 9216",
         ],
     ),
     (

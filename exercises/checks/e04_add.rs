@@ -26,8 +26,9 @@ fn check(side: Side) -> anyhow::Result<Verdict> {
             let hint = format!("With COUNT = {count}, invocation i makes y[i] = a[i] + b[i].");
             return Ok(Verdict::Wrong(format!("{wrong}\n{hint}")));
         }
-        let rest = vec![-7.0; len - count];
-        if let Some(wrong) = difference_f32("behind the end of y", &y[count..], &rest, 0.0) {
+        let mut whole = sums;
+        whole[count..].fill(-7.0);
+        if let Some(wrong) = difference_f32("y and what lies behind it", &y, &whole, 0.0) {
             let hint = format!(
                 "With COUNT = {count} there are {len} invocations. Those from {count} on must leave y alone: \
                  let them return."

@@ -22,8 +22,9 @@ mod e17_counting_sort;
 mod e18_moving_average;
 mod e19_scatter;
 mod e20_psnr;
+mod e21_linear_rule;
 
-/// In the order in which the book comes to them.
+/// In the order in which the book comes to them; what came later is at the end.
 pub const EXERCISES: &[Exercise] = &[
     e01_scalar_product::EXERCISE,
     e02_backward::EXERCISE,
@@ -45,4 +46,5 @@ pub const EXERCISES: &[Exercise] = &[
     e18_moving_average::EXERCISE,
     e19_scatter::EXERCISE,
     e20_psnr::EXERCISE,
+    e21_linear_rule::EXERCISE,
 ];

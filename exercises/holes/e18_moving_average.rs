@@ -4,8 +4,7 @@
 /// step on, 0.999 parts of what was stored are kept, and 0.001 parts of the fresh one come in.
 pub fn follow(stored: Option<&[f64]>, fresh: &[f64]) -> Vec<f64> {
     // Fill in: from nothing, it would take a thousand steps until the stored centre is one at all.
-    let nothing = vec![0.0; fresh.len()];
-    let stored = stored.unwrap_or(&nothing);
+    let stored = stored.map_or(vec![0.0; fresh.len()], <[f64]>::to_vec);
     stored
         .iter()
         .zip(fresh)
