@@ -16,6 +16,9 @@ pub const EXERCISE: Exercise = Exercise {
 
 const SIZES: [usize; 3] = [3, 4, 2]; // M, N, K: no two alike, so that a wrong place shows
 
+/// dx, dw and db of x, w, dy and the sizes.
+type Rule = fn(&[f64], &[f64], &[f64], [usize; 3]) -> [Vec<f64>; 3];
+
 /// Σ dy·y, whose gradient by y is dy.
 fn loss([x, w, b]: &[Vec<f64>; 3], dy: &[f64]) -> f64 {
     let [m, n, k] = SIZES;
@@ -27,8 +30,7 @@ fn loss([x, w, b]: &[Vec<f64>; 3], dy: &[f64]) -> f64 {
 }
 
 fn check(side: Side) -> anyhow::Result<Verdict> {
-    let gradients: fn(&[f64], &[f64], &[f64], [usize; 3]) -> [Vec<f64>; 3] =
-        side.of(hole::gradients, solution::gradients);
+    let gradients: Rule = side.of(hole::gradients, solution::gradients);
     let [m, n, k] = SIZES;
     let wide = |seed, len| -> Vec<f64> { numbers(seed, len).iter().map(|&v| v.into()).collect() };
     let inputs = [wide(1, m * k), wide(2, n * k), wide(3, n)];

@@ -3,7 +3,7 @@
 //
 // Bindings: packed queries [B, G, HEADS, Q]; packed keys [B, Nk, HEADS]; key_rows [G·K] u32; outputs
 // dk [B, G·K, HEADS·DK], dv [B, G·K, HEADS·DV]; all f32.
-// Constants, Params and grid as there, but FOURS = ⌈(DK + DV + 2) / 4⌉ of a packed query, and less
+// Params: lib/attention.wgsl. Constants and grid as there, but FOURS = ⌈(DK + DV + 2) / 4⌉ of a packed query, and less
 // BLOCK: R key slots an invocation, walking over the queries of their group, one at a time.
 
 import package::lib::index::Grid;

@@ -3,7 +3,7 @@
 //
 // Bindings: packed queries [B, G, HEADS, Q]; packed keys [B, Nk, HEADS]; key_rows [G·K] u32;
 // output dq [B, S, HEADS·DK]; all f32.
-// Constants, Params and grid as there, less BLOCK: a key at a time.
+// Constants and grid as there, less BLOCK: a key at a time. Params: lib/attention.wgsl.
 
 import package::lib::index::Grid;
 import package::lib::attention::{p, START, DELTA, QUERY_FOURS};

@@ -9,7 +9,7 @@
 // Params: count, the workgroups; first (not read); G; Q; K; Nq; Nk; scale·log2(e).
 // Grid: a workgroup per R·WG consecutive slots of a list, folded into two dimensions.
 //
-// Scores are exponents of 2 less a reference: at first the score of the first key. A block's weights
+// Scores are exponents of 2 less a reference, the highest score of the first block. A block's weights
 // cannot overflow unless a score is far above the reference, which is seldom; only then is the
 // reference raised and the sums corrected. So a key costs a row DK + DV multiply-adds, an exponential
 // and two more instructions. Slots beyond the end repeat the last one and store its values once more.
@@ -38,16 +38,11 @@ fn attention(grid: Grid) {
     var acc: array<array<f32, DV>, R>;
     var reference: array<f32, R>;
     var sum: array<f32, R>;
-    let key = key_of(list, 0u);
     for (var r = 0u; r < R; r++) {
         let row = query_rows[list.group * p.queries + min(tile.first + r * WG, p.queries - 1u)];
         let base = ((list.batch * p.rows + select(row, 0u, row == NONE)) * HEADS + list.head) * DK;
-        var score = 0.0;
-        for (var d = 0u; d < DK; d++) {
-            qs[r][d] = f32(q[base + d]) * p.scale;
-            score = fma(qs[r][d], key[d / 4u][d % 4u], score);
-        }
-        reference[r] = score;
+        for (var d = 0u; d < DK; d++) { qs[r][d] = f32(q[base + d]) * p.scale; }
+        reference[r] = 0.0;
     }
 
     for (var j0 = 0u; j0 < p.keys; j0 += BLOCK) {
@@ -67,11 +62,12 @@ fn attention(grid: Grid) {
             }
             far = max(far, highest[r]);
         }
-        if far > FAR {
+        // The first block's highest score is the reference; later ones only raise it.
+        if far > FAR || j0 == 0u {
             for (var r = 0u; r < R; r++) {
-                let raise = max(highest[r], 0.0);
+                let raise = select(max(highest[r], 0.0), highest[r], j0 == 0u);
                 reference[r] += raise;
-                let shrink = exp2(-raise);
+                let shrink = exp2(-max(raise, 0.0));
                 sum[r] *= shrink;
                 for (var d = 0u; d < DV; d++) { acc[r][d] *= shrink; }
                 for (var b = 0u; b < BLOCK; b++) { s[r][b] -= raise; }

@@ -8,7 +8,7 @@
 // Constants: WG; VEC (4); CI4 = Ci / 4, CO4 = Co / 4; R rows × OUTS columns per invocation, OUTS, a
 // multiple of 4, divides Co; INS4 fours of Ci at a time, which divide Ci; BIAS, GELU, RESIDUAL, KEEP
 // (0 or 1).
-// Params: rows, N; row_tiles (not read).
+// Params: rows, N; ci4 = Ci / 4.
 // Grid: x and z number workgroups of R·WG rows, y the tiles of columns.
 //
 // The sums stay in registers while Ci passes by: R·INS4 loads of an invocation's own and OUTS·INS4 that

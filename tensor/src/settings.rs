@@ -63,6 +63,8 @@ pub struct Overrides {
     pub kernels: Option<Kernels>,
     /// The tiles of a device that says nothing of itself.
     pub safe_tiles: bool,
+    /// The kernels and tiles of a GPU.
+    pub gpu_tiles: bool,
     /// Invocations of a software driver do not share their loads.
     pub one_lane: bool,
     /// Whether storage loads are dear: kernels take as uniforms what fits.

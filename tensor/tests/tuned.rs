@@ -10,7 +10,7 @@ use tensor::ops::{self, Activation, AttentionLists, RowLists};
 use tensor::{Device, Kernels, Overrides, Tensor};
 
 /// The plain device, and one for each row of the table: what the adapter is, the same without shared
-/// loads, with uniforms, with parameters as a uniform, and what is taken of an unknown device.
+/// loads, with uniforms, with parameters as a uniform, and what an unknown device and a GPU take.
 fn devices() -> &'static (Device, Vec<(&'static str, Device)>) {
     static DEVICES: OnceLock<(Device, Vec<(&'static str, Device)>)> = OnceLock::new();
     DEVICES.get_or_init(|| {
@@ -46,6 +46,13 @@ fn devices() -> &'static (Device, Vec<(&'static str, Device)>) {
                 "unknown",
                 Overrides {
                     safe_tiles: true,
+                    ..tuned
+                },
+            ),
+            (
+                "a GPU's",
+                Overrides {
+                    gpu_tiles: true,
                     ..tuned
                 },
             ),
@@ -131,6 +138,11 @@ fn conv3x3() {
         let (k, b) = (random(device, 2, &[3, 3, 8, 18]), random(device, 3, &[18]));
         vec![ops::conv3x3_leaky_relu_shuffle(&x, &k, &b, 0.1, 3)]
     });
+    agree("conv3x3_leaky_relu_shuffle, fours", |device| {
+        let x = random(device, 1, &[2, 7, 9, 8]);
+        let (k, b) = (random(device, 2, &[3, 3, 8, 12]), random(device, 3, &[12]));
+        vec![ops::conv3x3_leaky_relu_shuffle(&x, &k, &b, 0.1, 2)]
+    });
 }
 
 #[test]
@@ -188,6 +200,8 @@ fn attention() {
     for (heads, [dk, dv], sizes) in [
         (4, [9, 10], [3, 37, 70]),
         (4, [9, 10], [2, 130, 128]),
+        (4, [9, 10], [3, 65, 13]),
+        (2, [9, 10], [2, 128, 64]),
         (1, [3, 5], [2, 1, 1]),
     ] {
         agree(
@@ -203,6 +217,28 @@ fn attention() {
                 [&[y, lse][..], &gradients].concat()
             },
         );
+    }
+}
+
+/// What a sum over keys is relative to must follow the scores, whichever key comes first.
+#[test]
+fn attention_of_large_scores() {
+    let rising: Vec<f32> = (0..10).map(|j| 50.0 * j as f32).collect();
+    let falling: Vec<f32> = rising.iter().rev().copied().collect();
+    let first = |score: f32| [&[score][..], &[0.0; 9]].concat();
+    for scores in [rising, falling, first(1e10), first(-1e10), first(3.7e8)] {
+        agree(&format!("attention, scores {scores:?}"), |device| {
+            let within = |n: usize| RowLists::new(device, &Vec::from_iter(0..n as u32), 1, n);
+            let (queries, keys) = (within(1), within(scores.len()));
+            let lists = AttentionLists { queries, keys };
+            // Nine products a score, so that their order and rounding matter.
+            let q = Tensor::full(device, 1.1, &[1, 1, 9]);
+            let k: Vec<f32> = scores.iter().flat_map(|&s| [s / 3.3; 9]).collect();
+            let k = Tensor::new(device, &k, &[1, scores.len(), 9]);
+            let v = random(device, 3, &[1, scores.len(), 10]);
+            let (y, lse) = ops::attention(&q, &k, &v, &lists, 1);
+            vec![y, lse]
+        });
     }
 }
 
@@ -250,8 +286,11 @@ fn rows_and_elements() {
 
 #[test]
 fn a_tuned_kernel_that_a_driver_does_not_compile_is_replaced() {
-    let overrides = Overrides {
+    let tuned = Overrides {
         kernels: Some(Kernels::Tuned),
+        ..Default::default()
+    };
+    let as_it_is = Overrides {
         broken: &[
             "tuned/linear",
             "tuned/conv3x3_backward_w",
@@ -260,9 +299,29 @@ fn a_tuned_kernel_that_a_driver_does_not_compile_is_replaced() {
             "tuned/attention_pack",
             "tuned/counting_sort",
         ],
-        ..Default::default()
+        ..tuned
     };
-    let broken = Device::open_with(None, overrides).expect("tests need an adapter");
+    let a_gpus = Overrides {
+        gpu_tiles: true,
+        broken: &[
+            "tuned/linear_scalar",
+            "tuned/linear_backward_w_fours",
+            "tuned/conv3x3_pack",
+            "tuned/conv3x3_backward_w_fours",
+            "tuned/layer_norm_backward_parts",
+            "tuned/attention_scalar",
+            "tuned/attention_backward_q_scalar",
+            "tuned/attention_backward_kv_scalar",
+        ],
+        ..tuned
+    };
+    for overrides in [as_it_is, a_gpus] {
+        replaces(&Device::open_with(None, overrides).expect("tests need an adapter"));
+    }
+}
+
+/// What does not compile on the device is replaced, and nothing is wrong for it.
+fn replaces(broken: &Device) {
     let work = |device: &Device| {
         let x = random(device, 1, &[1, 24, 20, 40]);
         let w = random(device, 2, &[40, 40]);
@@ -280,13 +339,18 @@ fn a_tuned_kernel_that_a_driver_does_not_compile_is_replaced() {
         let tokens = random(device, 4, &[1, 300, 40]);
         let sums = ops::centre_sums(&tokens, &sorted);
         let linear = ops::linear(&x, &w, None, Activation::None, None);
+        let filter = random(device, 6, &[3, 3, 40, 40]);
+        let conv = ops::conv3x3(&x, &filter, None, None);
+        let [dlinear, _] = ops::linear_backward_w(&x, &linear).map(ops::RowSum::total);
         let [dconv, _] = ops::conv3x3_backward_w(&x, &x).map(ops::RowSum::total);
         let [ddepth, _] = ops::depthwise5x5_backward_w(&x, &x).map(ops::RowSum::total);
-        let all = [linear, dconv, ddepth, dx, dw, db, y, lse, sums];
+        let all = [
+            linear, dlinear, conv, dconv, ddepth, dx, dw, db, y, lse, sums,
+        ];
         [&all[..], &gradients].concat()
     };
     let (plain, _) = devices();
-    for (got, expected) in work(&broken).iter().zip(work(plain)) {
+    for (got, expected) in work(broken).iter().zip(work(plain)) {
         let expected: Vec<f64> = common::host(&expected);
         common::assert_close("replaced", got, &expected, 2e-5);
     }

@@ -84,9 +84,9 @@ fn multiply_adds(kernel: &KernelUse, launch: &LaunchUse) -> Option<f64> {
     match kernel.entry {
         // x [N, Ci], w [Co, Ci], y [N, Co]: the root of the product of their sizes is N·Ci·Co.
         "linear" | "linear_backward_x" => Some((number(0)? * number(1)? * output(0)?).sqrt()),
-        // The same with 9·Ci·Co weights, for 9 products.
+        // x [B, H, W, Ci] with 9·Co weights each. (The weights themselves may be padded to fours.)
         "conv3x3" | "conv3x3_backward_x" => {
-            Some(3.0 * (number(0)? * number(1)? * output(0)?).sqrt())
+            Some(9.0 * number(0)? * param(kernel, launch, "co")?)
         }
         "depthwise5x5" | "depthwise5x5_backward_x" => Some(25.0 * output(0)?),
         // Every dy with the inputs that have its weights: as many as there are weights for a bias.

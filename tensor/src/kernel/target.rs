@@ -6,7 +6,7 @@ use crate::gpu::pipeline::PARAM_BYTES;
 use crate::settings::is_set;
 use crate::{Kernels, Overrides, Result};
 
-/// What kind of device it is: the column of the table in `tiles.rs`.
+/// What kind of device it is: the column of the table in `tiles/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
     /// A software driver. The few cores of a processor want much work in each invocation, and
@@ -60,9 +60,14 @@ impl Target {
             wgpu::DeviceType::Other => Class::Unknown,
             _ => Class::Gpu,
         };
-        let class = match overrides.safe_tiles {
-            true => Class::Unknown,
-            false => class,
+        let class = match overrides {
+            Overrides {
+                safe_tiles: true, ..
+            } => Class::Unknown,
+            Overrides {
+                gpu_tiles: true, ..
+            } => Class::Gpu,
+            _ => class,
         };
         let kernels = overrides.kernels.map_or_else(Kernels::from_env, Ok)?;
         let lanes = match info.subgroup_min_size {

@@ -103,8 +103,11 @@ pub(crate) fn attention_scalar(
         Walk::Keys => 2,
         Walk::Queries => 1,
     };
+    // Rows share a step's loads, about four tenths of a row of it, by count; few shall be beyond the list's end.
+    let cost = |rows: &usize| held.div_ceil(rows * WG) * (10 * rows + 4);
+    let rows = (1..=most).rev().min_by_key(cost).unwrap_or(1);
     Some(AttentionScalar {
-        rows: most.min(held.div_ceil(WG)),
+        rows,
         block: if walked.is_multiple_of(2) { 2 } else { 1 },
     })
 }
