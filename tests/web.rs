@@ -9,6 +9,7 @@ mod lesson;
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use base64::Engine;
@@ -56,13 +57,16 @@ const VISITOR: &str = "<script>
     };
     </script>";
 
+/// Where scripts/build-web has put the page.
+fn page_folder() -> PathBuf {
+    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/target/web");
+    std::env::var_os("CATANET_WEB").map_or_else(|| default.into(), PathBuf::from)
+}
+
 /// Opens the page, plays a visitor and returns what is reported; None where page or browser are missing.
 fn visit(steps: &str) -> Option<String> {
     let chromium = chromium()?;
-    let folder = std::env::var_os("CATANET_WEB").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/web")),
-        PathBuf::from,
-    );
+    let folder = page_folder();
     let Ok(page) = fs::read_to_string(folder.join("index.html")) else {
         let required = std::env::var("CATANET_JUDGE_WEB").is_ok_and(|v| v == "required");
         assert!(!required, "scripts/build-web makes {}", folder.display());
@@ -139,6 +143,56 @@ fn the_page_enlarges_a_picture_as_a_native_program_does() {
     assert!(
         most <= 1 && differ * 100 <= native.len(),
         "{differ} differ, by up to {most}"
+    );
+}
+
+/// Where scripts/test-setup puts what npm has.
+const WEBGPU_OF_NODE: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/target/judge/node_modules/webgpu"
+);
+
+/// The manifest of the Vulkan driver that comes with Chromium; Dawn refuses older ones of Mesa.
+fn swiftshader() -> Option<PathBuf> {
+    let folders = ["chromium", "chromium-browser"].map(|name| PathBuf::from("/usr/lib").join(name));
+    let mut manifests = folders
+        .map(|folder| folder.join("vk_swiftshader_icd.json"))
+        .into_iter();
+    manifests.find(|manifest| manifest.exists())
+}
+
+#[test]
+fn the_module_trains_without_a_browser_as_a_native_program_does() {
+    let folder = page_folder();
+    let has = [folder.join("catanet_web.js"), WEBGPU_OF_NODE.into()]
+        .iter()
+        .all(|p| p.exists());
+    let (true, Some(driver)) = (has, swiftshader()) else {
+        eprintln!("passed over: there is no page, no npm package webgpu or no SwiftShader");
+        return;
+    };
+    let output = Command::new("node")
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/web_node.mjs"))
+        .args([folder.as_os_str(), WEBGPU_OF_NODE.as_ref()])
+        .env("VK_DRIVER_FILES", &driver)
+        .env("VK_ICD_FILENAMES", &driver)
+        .output()
+        .expect("node runs");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{output:?}");
+    let losses: Vec<f32> = said
+        .split_whitespace()
+        .map(|n| n.parse().expect("a number"))
+        .collect();
+    let mut lesson = Lesson::new(device(), &Lesson::scene(), 10f64.powf(-2.3));
+    let native: Vec<f32> = (0..4)
+        .map(|_| lesson.step().item().expect("a loss"))
+        .collect();
+    assert_eq!(losses.len(), native.len(), "{said}");
+    let same = |(a, b): (&f32, &f32)| (a - b).abs() < 2e-6;
+    assert!(
+        losses.iter().zip(&native).all(same),
+        "{losses:?}, {native:?}"
     );
 }
 

@@ -1,6 +1,6 @@
 //! A small network that learns one picture by heart: from a pixel's place to its colour.
 //!
-//! It is that of `examples/03_layers.rs`, in colour. Nothing here knows of browsers: `tests/web.rs`
+//! It is that of `examples/04_layers.rs`, in colour. Nothing here knows of browsers: `tests/web.rs`
 //! compares the losses in one with those of a native program.
 
 use autograd::{Var, gelu, no_grad};
