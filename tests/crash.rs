@@ -14,9 +14,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use catanet::data::dead_leaves::scene;
 use catanet::train::{states, weights_file};
-use common::{Folder, heeding, small_validation, text};
+use common::{Folder, heeding, small_validation, text, write_scenes};
 use parking_lot::{Mutex, MutexGuard};
 
 /// Steps of the run that is killed ten times, and of the others.
@@ -307,13 +306,7 @@ fn images_that_are_replaced_while_they_are_learnt_from_change_nothing() {
     let _alone = alone();
     let root = Folder::new("replaced");
     let photos = root.join("photos");
-    fs::create_dir_all(&photos).expect("made");
-    for i in 0..4 {
-        let image = scene(1, i, 72, 72);
-        image
-            .save_png(photos.join(format!("{i}.png")))
-            .expect("written");
-    }
+    write_scenes(&photos, 1, 4, 72);
     let data = ["--data", text(&photos)];
     let expected = undisturbed(SHORT, &data);
     let out = root.join("run");

@@ -215,13 +215,7 @@ fn fine_tuning_holds_images_out_in_every_sitting_and_says_what_came_of_it() {
     let _alone = alone();
     let root = Folder::new("fine_tune");
     let photos = root.join("photos");
-    fs::create_dir_all(&photos).expect("made");
-    for i in 0..5 {
-        let image = scene(9, i, 64, 64);
-        image
-            .save_png(photos.join(format!("{i}.png")))
-            .expect("written");
-    }
+    common::write_scenes(&photos, 9, 5, 64);
     let out = root.join("run");
     let sitting = |more: &[&str]| {
         let output = Command::new(env!("CARGO_BIN_EXE_catanet"))

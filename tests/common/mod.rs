@@ -67,6 +67,16 @@ pub fn small_validation() -> [String; 6] {
     ]
 }
 
+/// Writes so many generated scenes of a side's length into the folder, `0.png` and on.
+pub fn write_scenes(folder: &Path, seed: u64, count: u64, side: usize) {
+    fs::create_dir_all(folder).expect("made");
+    for i in 0..count {
+        let image = catanet::data::dead_leaves::scene(seed, i, side, side);
+        let path = folder.join(format!("{i}.png"));
+        image.save_png(path).expect("written");
+    }
+}
+
 /// Every file under `folder` with its content, by its path from there; None for a folder.
 /// What a program that still runs takes away meanwhile is not there.
 pub fn contents(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
