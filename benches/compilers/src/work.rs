@@ -85,9 +85,7 @@ fn multiply_adds(kernel: &KernelUse, launch: &LaunchUse) -> Option<f64> {
         // x [N, Ci], w [Co, Ci], y [N, Co]: the root of the product of their sizes is N·Ci·Co.
         "linear" | "linear_backward_x" => Some((number(0)? * number(1)? * output(0)?).sqrt()),
         // x [B, H, W, Ci] with 9·Co weights each. (The weights themselves may be padded to fours.)
-        "conv3x3" | "conv3x3_backward_x" => {
-            Some(9.0 * number(0)? * param(kernel, launch, "co")?)
-        }
+        "conv3x3" | "conv3x3_backward_x" => Some(9.0 * number(0)? * param(kernel, launch, "co")?),
         "depthwise5x5" | "depthwise5x5_backward_x" => Some(25.0 * output(0)?),
         // Every dy with the inputs that have its weights: as many as there are weights for a bias.
         "linear_backward_w" | "conv3x3_backward_w" | "depthwise5x5_backward_w" => {
