@@ -13,9 +13,9 @@
 // The weights are addressed by strides, so the same kernel is conv3x3_backward_x: taps mirrored,
 // channels exchanged. Per input channel a lane needs (ROWS+2)(COLS+2) inputs and 9·OUTS weights for
 // 9·ROWS·COLS·OUTS multiply-adds. Loads are what costs: where LANES > 1 the lanes differ in channel
-// only, so each loads a part of the inputs for all.
+// only, so each loads a part of the inputs for all: twelve loads for the 180 of 8×16 pixels by 16 lanes.
 
-import package::lib::index::{Grid, index};
+import package::lib::index::{Grid, index, reckoned};
 import package::lib::spread::spread;
 import constants::{WG, LANES, ROWS, COLS, OUTS, R, BIAS, LEAKY, RESIDUAL};
 
@@ -31,7 +31,11 @@ var<immediate> p: Params;
 @group(0) @binding(3) var<storage, read> residual: array<T3>;
 @group(0) @binding(4) var<storage, read_write> y: array<T4>;
 
-const LOADS = (COLS + 2u + LANES - 1u) / LANES; // for one row of inputs
+// The inputs of a tile, row by row, in groups that are loaded by loops of at most 32 rounds.
+const WIDTH = COLS + 2u;
+const GROUPS = select(1u, ROWS + 2u, LANES < 8u);
+const EACH = (ROWS + 2u) * WIDTH / GROUPS;
+const LOADS = (EACH + LANES - 1u) / LANES;
 
 @compute @workgroup_size(WG)
 fn conv3x3(grid: Grid) {
@@ -47,38 +51,34 @@ fn conv3x3(grid: Grid) {
     let v0 = band % row_tiles * ROWS;
     let image = band / row_tiles * p.h * p.w;
 
-    // Where the inputs lie; those outside of the image read some pixel inside and count as zero.
-    var row: array<u32, ROWS + 2u>;
-    var col: array<u32, LOADS>; // this lane's, of LANES columns each
-    var row_inside: array<bool, ROWS + 2u>;
-    var col_inside: array<bool, LOADS>;
-    for (var r = 0u; r < ROWS + 2u; r++) {
-        let v = v0 + r; // one more than the row
-        row_inside[r] = v >= 1u && v <= p.h;
-        row[r] = (image + (clamp(v, 1u, p.h) - 1u) * p.w) * p.ci;
-    }
-    for (var j = 0u; j < LOADS; j++) {
-        let u = u0 + j * LANES + lane;
-        col_inside[j] = u >= 1u && u <= p.w;
-        col[j] = (clamp(u, 1u, p.w) - 1u) * p.ci;
+    // Where a lane's inputs lie; those outside of the image read some pixel inside and count as zero.
+    var place: array<array<u32, LOADS>, GROUPS>;
+    var inside: array<array<bool, LOADS>, GROUPS>;
+    for (var g = 0u; g < GROUPS; g++) {
+        for (var j = 0u; j < LOADS; j++) {
+            let n = g * EACH + min(j * LANES + lane, EACH - 1u);
+            let v = v0 + n / WIDTH; // one more than the row
+            let u = u0 + n % WIDTH;
+            inside[g][j] = v >= 1u && v <= p.h && u >= 1u && u <= p.w;
+            place[g][j] = (image + (clamp(v, 1u, p.h) - 1u) * p.w + clamp(u, 1u, p.w) - 1u) * p.ci;
+        }
     }
     var out: array<u32, OUTS>; // what lies outside of the channels computes the last one's values
     for (var o = 0u; o < OUTS; o++) { out[o] = min(o0 + o * LANES, p.co - 1u); }
 
     var acc: array<array<array<f32, COLS>, ROWS>, OUTS>;
     for (var i = 0u; i < p.ci; i++) {
-        var a = array<array<f32, LOADS * LANES>, ROWS + 2u>();
-        for (var r = 0u; r < ROWS + 2u; r++) {
+        var a = array<array<f32, LOADS * LANES>, GROUPS>();
+        for (var g = 0u; g < GROUPS; g++) {
             for (var j = 0u; j < LOADS; j++) {
-                let own = select(0.0, f32(x[row[r] + col[j] + i]), row_inside[r] && col_inside[j]);
-                let all = spread(own);
-                for (var l = 0u; l < LANES; l++) { a[r][j * LANES + l] = all[l]; }
+                let all = spread(select(0.0, f32(x[reckoned(place[g][j] + i)]), inside[g][j]));
+                for (var l = 0u; l < LANES; l++) { a[g][j * LANES + l] = all[l]; }
             }
         }
         for (var o = 0u; o < OUTS; o++) {
             let first = p.w_base + out[o] * p.w_out + i * p.w_in;
             var k = array<f32, 9>();
-            for (var t = 0u; t < 9u; t++) { k[t] = weight[first + t * p.w_tap]; }
+            for (var t = 0u; t < 9u; t++) { k[t] = weight[reckoned(first + t * p.w_tap)]; }
             // The nine taps of one output after each other, in a register; their sum is added
             // as one, which leaves a ninth of the rounding errors.
             for (var r = 0u; r < ROWS; r++) {
@@ -86,7 +86,8 @@ fn conv3x3(grid: Grid) {
                     var sum = 0.0;
                     for (var ky = 0u; ky < 3u; ky++) {
                         for (var kx = 0u; kx < 3u; kx++) {
-                            sum = fma(a[r + ky][q + kx], k[3u * ky + kx], sum);
+                            let n = (r + ky) * WIDTH + q + kx;
+                            sum = fma(a[n / EACH][n % EACH], k[3u * ky + kx], sum);
                         }
                     }
                     acc[o][r][q] += sum;
@@ -116,7 +117,7 @@ fn conv3x3(grid: Grid) {
                 if LEAKY == 1u { value = select(p.slope * value, value, value > 0.0); }
                 let at = corner + out[o];
                 if RESIDUAL == 1u { value += f32(residual[at]); }
-                y[at] = T4(value);
+                y[reckoned(at)] = T4(value);
             }
         }
         for (var o = 0u; o < OUTS; o++) {

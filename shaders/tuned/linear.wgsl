@@ -17,11 +17,12 @@
 // is nearly as near) while the columns pass by, STEP of them at a time: every lane loads some
 // fours of their weights, which are then spread. So a tile loads INS4·(4·R + OUTS·4 / LANES)
 // numbers, by fours, for 4·INS4·R·OUTS multiply-adds, and a sum is in a register from its bias to
-// its end if Ci is one chunk. Nothing branches: rows beyond the end repeat the last one and store
+// its end if Ci is one chunk: else it lies in acc between them, which is dear (a loop over the lanes
+// for every number), so nothing of acc is left where CHUNKS is 1. Nothing branches: rows beyond the end repeat the last one and store
 // its values once more. (The software driver's loads and stores take half the time where no lane
 // can be switched off.)
 
-import package::lib::index::Grid;
+import package::lib::index::{Grid, reckoned};
 import package::lib::erf::gelu_of;
 import package::lib::spread::spread;
 import constants::{WG, CI4, CO4, R, OUTS, INS4, CHUNKS, LANES, BIAS, GELU, RESIDUAL, KEEP};
@@ -29,7 +30,8 @@ import constants::{WG, CI4, CO4, R, OUTS, INS4, CHUNKS, LANES, BIAS, GELU, RESID
 struct Params { rows: u32, row_tiles: u32 }
 var<immediate> p: Params;
 
-const STEP = max(LANES / 2u, 4u); // columns at a time
+// Columns at a time: rows and weights of a step shall fit a cache of 32 KiB, and chunks are longer.
+const STEP = max(LANES / select(2u, 4u, CHUNKS > 1u), 4u);
 const STEPS = (OUTS + STEP - 1u) / STEP;
 const LOADS = (STEP * INS4 + LANES - 1u) / LANES; // fours of weights for each lane
 
@@ -54,7 +56,7 @@ fn linear(grid: Grid) {
         var row = array<array<vec4f, INS4>, R>();
         for (var h = 0u; h < INS4; h++) {
             let i4 = min(chunk * INS4 + h, CI4 - 1u);
-            for (var r = 0u; r < R; r++) { row[r][h] = vec4f(x[n[r] * CI4 + i4]); }
+            for (var r = 0u; r < R; r++) { row[r][h] = vec4f(x[reckoned(n[r] * CI4 + i4)]); }
         }
         // Unrolled, it would outgrow the instruction cache; acc is longer than it, so that Mesa does
         // not unroll it for acc's sake.
@@ -64,7 +66,8 @@ fn linear(grid: Grid) {
             for (var i = 0u; i < LOADS; i++) {
                 let piece = min(i * LANES + lane, STEP * INS4 - 1u);
                 let h = chunk * INS4 + piece % INS4;
-                part[i] = w[column_of(column, c, piece / INS4) * CI4 + min(h, CI4 - 1u)];
+                let at = column_of(column, c, piece / INS4) * CI4 + min(h, CI4 - 1u);
+                part[i] = w[reckoned(at)];
                 if CI4 % INS4 != 0u { part[i] = select(vec4f(), part[i], h < CI4); }
             }
             for (var i = 0u; i < LOADS; i++) {
@@ -76,13 +79,12 @@ fn linear(grid: Grid) {
                     }
                 }
             }
+            let starts = bias_of(column, c, lane);
             var sum = array<array<f32, STEP>, R>();
             for (var s = 0u; s < STEP; s++) {
-                var start = 0.0;
-                if BIAS == 1u { start = bias[column_of(column, c, s)]; }
                 for (var r = 0u; r < R; r++) {
-                    sum[r][s] = start;
-                    if chunk > 0u { sum[r][s] = acc[r][c][s]; }
+                    sum[r][s] = starts[s];
+                    if CHUNKS > 1u && chunk > 0u { sum[r][s] = acc[r][c][s]; }
                 }
                 for (var h = 0u; h < INS4; h++) {
                     for (var e = 0u; e < 4u; e++) {
@@ -92,13 +94,13 @@ fn linear(grid: Grid) {
                     }
                 }
             }
-            if chunk + 1u < CHUNKS {
+            if CHUNKS > 1u && chunk + 1u < CHUNKS {
                 for (var r = 0u; r < R; r++) { acc[r][c] = sum[r]; }
                 continue;
             }
             for (var r = 0u; r < R; r++) {
                 for (var s = 0u; s < STEP; s += 4u) {
-                    let at = n[r] * CO4 + column_of(column, c, s) / 4u;
+                    let at = reckoned(n[r] * CO4 + column_of(column, c, s) / 4u);
                     var four = vec4f(sum[r][s], sum[r][s + 1u], sum[r][s + 2u], sum[r][s + 3u]);
                     if KEEP == 1u { kept[at] = four; }
                     if GELU == 1u {
@@ -115,4 +117,17 @@ fn linear(grid: Grid) {
 // The s-th column of a step; of fours beyond the tile, the last once more.
 fn column_of(tile: u32, step: u32, s: u32) -> u32 {
     return tile + min(step * STEP + s / 4u * 4u, OUTS - 4u) + s % 4u;
+}
+
+// The bias of a step's columns: lanes load one each where there are enough.
+fn bias_of(tile: u32, step: u32, lane: u32) -> array<f32, STEP> {
+    var starts: array<f32, STEP>;
+    if BIAS == 0u { return starts; }
+    if LANES >= STEP {
+        let values = spread(bias[reckoned(column_of(tile, step, min(lane, STEP - 1u)))]);
+        for (var s = 0u; s < STEP; s++) { starts[s] = values[min(s, LANES - 1u)]; }
+    } else {
+        for (var s = 0u; s < STEP; s++) { starts[s] = bias[column_of(tile, step, s)]; }
+    }
+    return starts;
 }

@@ -35,7 +35,7 @@ pub fn attention(
         let launch = launch.input(&queries.index).input(&keys.index);
         launch.output(&y).output(&lse)
     };
-    let Some(tile) = tiles::attention(q.device().target(), queries.per_group, Walk::Keys) else {
+    let Some(tile) = tiles::attention(q.device().target(), queries.per_group) else {
         plain().run();
         return (y, lse);
     };
@@ -119,11 +119,8 @@ fn by_slots(
         let launch = plain("attention_backward_kv", keys.len());
         launch.output(&dk).output(&dv)
     };
-    let tile = |slots, walk| tiles::attention(device.target(), slots, walk);
-    let (Some(tile_q), Some(tile_kv)) = (
-        tile(queries.per_group, Walk::Keys),
-        tile(keys.per_group, Walk::Queries),
-    ) else {
+    let tile = |slots| tiles::attention(device.target(), slots);
+    let (Some(tile_q), Some(tile_kv)) = (tile(queries.per_group), tile(keys.per_group)) else {
         plain_q().run();
         plain_kv().run();
         return [dq, dk, dv];

@@ -40,28 +40,23 @@ pub(crate) enum Walk {
 }
 
 /// For lists of this many slots. On a software driver a step's loads, about as dear as three
-/// rows of it, are shared by the rows of a tile, few of which shall be beyond the list's end. All loops
-/// unrolled, a step shall fit an instruction cache of 32 KiB: at most eight rows, or five (four where
-/// keys are held) with twice as many keys a step. A block's scores and a row's sums are in registers:
-/// sixteen with eight lanes, 32 with sixteen.
+/// rows of it, are shared by the rows of a tile, few of which shall be beyond the list's end. Eight rows are
+/// 0.7 to 0.95 of the time of four or five there, although a step outgrows an instruction cache of 32 KiB;
+/// twelve are 0.95 of that again, and take two seconds more to compile. Powers of two, since every
+/// number of rows is a kernel to be compiled.
 /// Safe: 108 registers, 7 waves of 16; keys are loaded by every invocation.
-pub(crate) fn attention(target: &Target, slots: usize, walk: Walk) -> Option<Attention> {
+pub(crate) fn attention(target: &Target, slots: usize) -> Option<Attention> {
     let target = tuned(target)?;
     let lanes = target.lanes;
-    let block = (lanes / 2).max(4);
-    let most = match (block > 4, walk) {
-        (false, _) => 8,
-        (true, Walk::Keys) => 5,
-        (true, Walk::Queries) => 4,
-    };
     let cost = |rows: &usize| slots.div_ceil(rows * lanes) * (rows + 3);
     let (rows, team) = match target.class {
         Class::Software => {
-            let rows = (1..=most).rev().min_by_key(cost);
+            let rows = [8, 4, 2, 1].into_iter().min_by_key(cost);
             (rows.unwrap_or(1), Team::vector(target))
         }
         _ => (1, Team::ALONE),
     };
+    let block = (lanes / 2).max(4);
     Some(Attention { team, rows, block })
 }
 
