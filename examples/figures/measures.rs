@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use catanet::data::dead_leaves::scene;
 use catanet::imresize::{downscale, upscale};
 use catanet::metrics::psnr_y;
@@ -13,6 +13,7 @@ use crate::svg::*;
 
 pub const FIGURES: &[Figure] = &[
     ("12_protocols.svg", protocols),
+    ("12_weights.svg", weights),
     ("13_orders.svg", orders),
     ("14_path.svg", along_a_path),
 ];
@@ -71,6 +72,45 @@ fn protocols(path: &Path) -> Result<()> {
         "PSNR in dB of one picture, enlarged ×2 by bicubic interpolation",
     );
     svg.text([375.0, 315.0], "middle", INK, "pixels cut from every edge");
+    svg.save(path)
+}
+
+/// How far the shipped weights were above bicubic while they were made, by `weights/curve.csv`.
+fn weights(path: &Path) -> Result<()> {
+    let title = "The shipped weights on photographs that they were not trained on";
+    let mut svg = Svg::new(700, 330, title);
+    let mut table = Vec::new(); // scale, crops seen, PSNR of the weights and of bicubic
+    for line in include_str!("../../weights/curve.csv").lines().skip(1) {
+        let row: Vec<f64> = line.split(',').map(str::parse).collect::<Result<_, _>>()?;
+        ensure!(row.len() == 4, "weights/curve.csv: {line}");
+        table.push(row);
+    }
+    let most = table.iter().map(|row| row[1]).fold(0.0, f64::max);
+    let axes = Axes {
+        area: [[70.0, 40.0], [640.0, 270.0]],
+        x: [0.0, 1.1 * most],
+        y: [0.0, 3.0],
+    };
+    let thousands = (4..=(most / 1000.0) as u32).step_by(4);
+    let mut marks = vec![(0.0, "0".to_owned())];
+    marks.extend(thousands.map(|n| (f64::from(1000 * n), format!("{n},000"))));
+    let heights = [0, 1, 2, 3].map(|n| (f64::from(n), format!("+{n} dB")));
+    axes.draw(&mut svg, &marks, &heights);
+    for (scale, color) in [(2.0, BLUE), (3.0, GREEN), (4.0, ORANGE)] {
+        let rows = table.iter().filter(|row| row[0] == scale);
+        let points: Vec<Point> = rows.map(|row| [row[1], row[2] - row[3]]).collect();
+        axes.curve(&mut svg, &points, color);
+        for &point in &points {
+            svg.dot(axes.at(point), 3.0, color);
+        }
+        if let Some(&last) = points.last() {
+            let [x, y] = axes.at(last);
+            svg.text([x + 8.0, y + 5.0], "start", color, &format!("×{scale}"));
+        }
+    }
+    let heading = "dB above bicubic on 20 tiles of photographs that were held out";
+    svg.text([355.0, 25.0], "middle", INK, heading);
+    svg.text([355.0, 315.0], "middle", INK, "crops that the training saw");
     svg.save(path)
 }
 
