@@ -22,5 +22,6 @@ fn index_below(at: Grid, count: u32) -> u32 {
 
 // The index of a load or store, reckoned for all lanes at once. Mesa's software driver loads lane after
 // lane, and LLVM moves an index's sums and products into that loop, to be made for each lane alone: up
-// to 37 instructions a lane instead of 23. What it does not move is a minimum. No buffer is as long.
-fn reckoned(at: u32) -> u32 { return min(at, 0x3fffffffu); }
+// to 37 instructions a lane instead of 23. What it does not move is a minimum. 4 GiB of 16-bit numbers
+// are the most that a buffer has.
+fn reckoned(at: u32) -> u32 { return min(at, 0x7fffffffu); }
